@@ -1,0 +1,73 @@
+#include "recorder/base/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace sidrec {
+namespace {
+
+constexpr std::array<std::string_view, 5> kShimKeys = {"sid", "audit_dir", "run_dir", "patience_ms", "ring_kib"};
+
+struct Limits {
+  uint64_t least, most;
+};
+
+template <typename T>
+bool take(const nlohmann::json& value, Limits limits, T& setting) {
+  if (!value.is_number_unsigned()) return false;
+  const auto number = value.get<uint64_t>();
+  if (number < limits.least || number > limits.most) return false;
+  setting = static_cast<T>(number);
+  return true;
+}
+
+enum class Outcome { kTaken, kBad, kUnknown };
+
+Outcome take_key(const std::string& key, const nlohmann::json& value, Settings& settings) {
+  constexpr uint64_t kKiB = 1024, kGiB = 1024 * 1024 * 1024;
+  const auto outcome = [](bool taken) { return taken ? Outcome::kTaken : Outcome::kBad; };
+  if (key == "retry_ms") return outcome(take(value, {1, 600'000}, settings.retry_ms));
+  if (key == "queue_bytes") return outcome(take(value, {128 * kKiB, kGiB}, settings.queue_bytes));
+  if (key == "linger_ms") return outcome(take(value, {0, 600'000}, settings.linger_ms));
+  if (key == "order_window_ms") return outcome(take(value, {0, 500}, settings.order_window_ms));
+  if (key == "spool_bytes") return outcome(take(value, {0, 64 * kGiB}, settings.spool_bytes));
+  if (std::find(kShimKeys.begin(), kShimKeys.end(), key) != kShimKeys.end()) return Outcome::kTaken;
+  return Outcome::kUnknown;
+}
+
+}  // namespace
+
+LoadedSettings settings_from_json(const std::string& text, const std::string& name) {
+  LoadedSettings loaded;
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false, /*ignore_comments=*/true);
+  if (!json.is_object()) {
+    loaded.complaints.push_back(name + " is not a JSON object; the defaults hold");
+    return loaded;
+  }
+  for (const auto& [key, value] : json.items()) {
+    switch (take_key(key, value, loaded.settings)) {
+      case Outcome::kTaken: break;
+      case Outcome::kBad:
+        loaded.complaints.push_back(name + ": " + key + " is no whole number within its limits; its default holds");
+        break;
+      case Outcome::kUnknown: loaded.complaints.push_back(name + ": unknown setting " + key); break;
+    }
+  }
+  return loaded;
+}
+
+LoadedSettings load_settings(const std::string& path) {
+  if (path.empty()) return {};
+  std::ifstream file(path);
+  if (!file) return {{}, {"cannot open " + path + ": " + std::strerror(errno) + "; the defaults hold"}};
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return settings_from_json(text, path);
+}
+
+}  // namespace sidrec

@@ -1,0 +1,37 @@
+// Settings: what an administrator may set for the recorder, from the JSON file whose path is in the ring's header
+// (SIDREC_CONFIG). One flat object; keys that are the shim's (sid, audit_dir, run_dir, patience_ms, ring_kib) are
+// passed over. What is missing, of another type or out of its limits keeps its default, with a complaint to be logged:
+// a mistake in a file must never stop a recording.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sidrec {
+
+struct Settings {
+  // After this time a slave that was told to wait asks again (S6). 1 to 600,000.
+  uint32_t retry_ms = 10'000;
+  // The bound of a master's waiting queue: what its slaves may have in it. 128 KiB (one largest frame) to 1 GiB.
+  uint64_t queue_bytes = 16 * 1024 * 1024;
+  // So long a session waits for a next connection before it ends. 0 to 600,000.
+  uint32_t linger_ms = 1000;
+  // So long a master with slaves holds back an event in case an older one comes. 0 to 500.
+  uint32_t order_window_ms = 20;
+  // The bound of one SID's spool file, for the time it must wait for its master. 0 to 64 GiB; with 0 there is none.
+  uint64_t spool_bytes = 64 * 1024 * 1024;
+
+  bool operator==(const Settings&) const = default;
+};
+
+struct LoadedSettings {
+  Settings settings;
+  std::vector<std::string> complaints;  // one sentence each
+};
+
+// An empty path: the defaults.
+LoadedSettings load_settings(const std::string& path);
+LoadedSettings settings_from_json(const std::string& text, const std::string& name);
+
+}  // namespace sidrec

@@ -1,0 +1,76 @@
+// sidrec cat: the raw bytes of one direction of one connection.
+#include <memory>
+#include <optional>
+
+#include "recorder/cli/exit_code.h"
+#include "recorder/cli/output.h"
+#include "recorder/cli/printable.h"
+#include "recorder/cli/store_location.h"
+#include "recorder/cli/trail_choice.h"
+#include "recorder/cli/verbs.h"
+#include "recorder/trail/reassembly.h"
+
+namespace sidrec::cli {
+namespace {
+
+struct CatOptions {
+  StoreOptions store;
+  std::string what;
+  std::string conn;
+  std::string dir;
+  std::string session;
+};
+
+Result<std::string> path_of(const CatOptions& options) {
+  if (is_trail_path(options.what)) return options.what;
+  const auto store = locate_store(options.store);
+  if (!store) return store.error();
+  const auto trail = find_trail(store->audit_dir, options.what, options.session);
+  if (!trail) return trail.error();
+  if (!*trail) return Error{no_trail(store->audit_dir, options.what, options.session)};
+  return (*trail)->path();
+}
+
+int put_bytes(const CatOptions& options) {
+  const auto path = path_of(options);
+  if (!path) return fail(path.error().message);
+  auto reader = TrailReader::open(*path);
+  if (!reader) return fail(reader.error().message);
+
+  Output output;
+  bool read_by_somebody = true;
+  const Direction dir = options.dir == "in" ? Direction::kIn : Direction::kOut;
+  const auto found = reassemble(*reader, options.conn, dir,
+                                [&](std::string_view bytes) { return read_by_somebody = output.put(bytes); });
+  const int written = output.finish();
+  if (!found) return fail(found.error().message);
+  const std::string what = *path + ": " + printable(options.conn) + " " + options.dir + ": ";
+  if (!found->hole.empty()) return fail(what + found->hole, kIncomplete);
+  if (!found->connection) return fail(*path + ": no connection " + printable(options.conn) + ": see \"sidrec tail\"");
+  if (!found->closed && read_by_somebody) complain(what + "has no conn.close yet, these are its bytes so far");
+  return written;
+}
+
+}  // namespace
+
+Verb add_cat(CLI::App& app) {
+  auto options = std::make_shared<CatOptions>();
+  CLI::App* verb = app.add_subcommand("cat", "Write the raw bytes of a connection, as they passed");
+  verb->add_option("SID|FILE", options->what, "The session's SID, or a trail file (a path with a '/', or *.jsonl)")
+      ->required();
+  verb->add_option("--conn", options->conn, "The connection, as \"conn\" names it in the trail")->required();
+  verb->add_option("--dir", options->dir, "in: from the client, out: to it")
+      ->required()
+      ->check(CLI::IsMember({"in", "out"}));
+  verb->add_option("--session", options->session, "Id of the session, or how it begins (default: the newest)");
+  add_store_options(*verb, options->store);
+  verb->footer(
+      "\nThe bytes up to the first hole are written; the hole is then named on stderr and the exit code is 3.\n"
+      "\nExamples:\n"
+      "  sidrec cat alice@203.0.113.7 --conn c7f3a --dir in\n"
+      "  sidrec cat ./20261123T223000Z-01938a….jsonl --conn c7f3a --dir out > answer.bin\n" +
+      std::string(kExitCodes));
+  return {verb, [options] { return put_bytes(*options); }};
+}
+
+}  // namespace sidrec::cli

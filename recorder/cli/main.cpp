@@ -1,0 +1,57 @@
+// sidrec: the command line. Reads trails and starts recorded programs; never writes a trail and never links the shim.
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recorder/cli/exit_code.h"
+#include "recorder/cli/verbs.h"
+
+namespace {
+
+// What stands behind "--" of `sidrec run` is another program's: taken away before any option is looked at.
+std::vector<std::string> split_command(std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments.front() != "run") return {};
+  const auto mark = std::find(arguments.begin(), arguments.end(), "--");
+  if (mark == arguments.end()) return {};
+  std::vector<std::string> command(mark + 1, arguments.end());
+  arguments.erase(mark, arguments.end());
+  return command;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  using namespace sidrec::cli;
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  const std::vector<std::string> command = split_command(arguments);
+
+  CLI::App app("sidrec records who did what through a stock proxy, without changing it.", "sidrec");
+  app.set_version_flag("--version", "sidrec " SIDREC_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "\nExamples:\n"
+      "  sidrec run -- socat TCP-LISTEN:8080,fork TCP:127.0.0.1:6379\n"
+      "  sidrec ls\n"
+      "  sidrec tail -f\n"
+      "  sidrec cat 127.0.0.1 --conn c7f3a --dir in\n"
+      "\n\"sidrec VERB --help\" says more." +
+      std::string(kExitCodes));
+  const Verb verbs[] = {add_run(app, command), add_ls(app), add_tail(app), add_cat(app)};
+
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app.parse(arguments);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return fail(std::string(error.what()) + " (see \"sidrec --help\")", kUsage);
+  }
+  for (const Verb& verb : verbs) {
+    if (verb.app->parsed()) return verb.run();
+  }
+  return kUsage;
+} catch (const std::exception& error) {
+  // A library's: bad_alloc, a file system that answers nonsense.
+  return sidrec::cli::fail(error.what());
+}

@@ -1,0 +1,78 @@
+#include "recorder/link/master_peer.h"
+
+#include <utility>
+
+namespace sidrec::link {
+
+Result<MasterPeer::Heard> MasterPeer::receive(std::string_view datagram, uint64_t now_ns) {
+  auto message = decode(datagram);
+  if (!message) return message.error();
+  if (auto right = check_right(Side::kSlave, state_, type_of(*message)); !right) return right.error();
+  if (auto* hello = std::get_if<Hello>(&*message)) return on_hello(std::move(*hello));
+  if (const auto* request = std::get_if<Request>(&*message)) return on_request(*request, now_ns);
+  if (const auto* data = std::get_if<Data>(&*message)) return on_data(*data, now_ns);
+  // BYE: the table leaves nothing else.
+  outgoing_.push_back(encode(ByeAck{}));
+  leave();
+  state_ = LinkState::kLeaving;
+  return Heard::kBye;
+}
+
+Result<MasterPeer::Heard> MasterPeer::on_hello(Hello hello) {
+  if (hello.sid != sid_) return Error{"HELLO of recorder " + hello.rec + " for another SID"};
+  hello_ = std::move(hello);
+  marks_ = &parts_.ledger.of(hello_.rec);
+  state_ = LinkState::kGreeted;
+  return Heard::kHello;
+}
+
+void MasterPeer::welcome(const SessionIdentity& identity, uint32_t retry_ms, uint64_t now_ns) {
+  state_ = LinkState::kMember;
+  retry_ms_ = retry_ms;
+  parts_.queue.add_peer(id_);
+  parts_.ordering.add_source(id_, hello_.rec, now_ns);
+  marks_->set_reader(id_);
+  outgoing_.push_back(encode(Welcome{identity, retry_ms}));
+}
+
+Result<MasterPeer::Heard> MasterPeer::on_request(const Request& request, uint64_t now_ns) {
+  if (request.request <= last_request_) return Error{"REQUEST of recorder " + hello_.rec + " with an old number"};
+  if (outgoing_.size() >= kMaxOutgoing) return Error{"recorder " + hello_.rec + " asks and does not read the answers"};
+  last_request_ = request.request;
+  const auto answer = parts_.queue.request(id_, request, now_ns);
+  if (!answer) return Heard::kNothing;
+  if (answer->credit > 0) {
+    outgoing_.push_back(encode(Pass{answer->request, answer->credit}));
+  } else {
+    outgoing_.push_back(encode(Wait{answer->request, retry_ms_}));
+  }
+  return Heard::kNothing;
+}
+
+Result<MasterPeer::Heard> MasterPeer::on_data(const Data& data, uint64_t now_ns) {
+  if (auto accepted = parts_.queue.accept(id_, data.events.size()); !accepted) return accepted.error();
+  const auto last_ns = parts_.ordering.add_frame(id_, std::string(data.events), now_ns);
+  if (!last_ns) {
+    parts_.queue.released(id_, data.events.size());
+    return last_ns.error();
+  }
+  parts_.queue.reached(id_, *last_ns);
+  return Heard::kNothing;
+}
+
+void MasterPeer::pass(const WaitingQueue::Grant& grant) {
+  outgoing_.push_back(encode(Pass{grant.request, grant.credit}));
+}
+
+void MasterPeer::acknowledge() {
+  if (left_ || state_ != LinkState::kMember || marks_->reader() != id_ || !outgoing_.empty()) return;
+  for (const Commit& commit : marks_->take_commits()) outgoing_.push_back(encode(commit));
+}
+
+void MasterPeer::leave() {
+  if (std::exchange(left_, true)) return;
+  parts_.queue.remove_peer(id_);
+  parts_.ordering.remove_source(id_);
+}
+
+}  // namespace sidrec::link

@@ -1,0 +1,244 @@
+#include "recorder/link/slave_flow.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "recorder/base/clock.h"
+
+namespace sidrec::link {
+
+// Bytes. An empty flow keeps this much, so that keystrokes need no allocation; a burst's buffer is given back.
+static constexpr size_t kKeptCapacity = 8 * 1024;
+
+std::string& SlaveFlow::room_in(std::deque<std::string>& chunks, size_t bytes) {
+  if (chunks.empty() || chunks.back().size() + bytes > kMaxFrameBytes) chunks.emplace_back();
+  return chunks.back();
+}
+
+void SlaveFlow::append(const EventHeader& header, std::string_view payload) {
+  const size_t bytes = event_bytes(payload.size());
+  append_event(room_in(spooling_ ? chunks_behind_ : chunks_, bytes), header, payload);
+  if (spooling_) {
+    behind_.add(bytes);
+  } else {
+    kept_.add(bytes);
+    unsent_.add(bytes);
+  }
+}
+
+// The event at `place`, which moves on to the next chunk at the end of one.
+std::optional<ParsedEvent> SlaveFlow::event_at(Place& place) const {
+  while (place.chunk < chunks_.size() && place.at == chunks_[place.chunk].size()) {
+    if (place.chunk + 1 == chunks_.size()) return std::nullopt;
+    place = {place.chunk + 1, 0};
+  }
+  if (place.chunk >= chunks_.size()) return std::nullopt;
+  return parse_event(std::string_view(chunks_[place.chunk]).substr(place.at));
+}
+
+std::optional<uint64_t> SlaveFlow::oldest_unsent_ns() const {
+  Place place = sent_;
+  if (const auto event = event_at(place)) return event->event->time_ns;
+  if (chunks_behind_.empty()) return std::nullopt;
+  return parse_event(chunks_behind_.front())->event->time_ns;
+}
+
+std::optional<Request> SlaveFlow::request(uint64_t now_ns) {
+  if (state_ == State::kAsked) return std::nullopt;
+  if (unsent_.bytes == 0) {
+    // What was to be sent went to the spool: give back the credit, leave the line.
+    if (state_ == State::kWaiting || credit_ > 0) return Request{request_ + 1, 0, 0, 0};
+    return std::nullopt;
+  }
+  if (state_ == State::kWaiting && now_ns < retry_ns_) return std::nullopt;
+  if (state_ == State::kPassed && !data().empty()) return std::nullopt;
+  return Request{request_ + 1, unsent_.bytes, unsent_.records, *oldest_unsent_ns()};
+}
+
+void SlaveFlow::requested(const Request& request) {
+  request_ = request.request;
+  requested_bytes_ = request.bytes;
+  credit_ = 0;
+  state_ = request.bytes > 0 ? State::kAsked : State::kIdle;
+}
+
+std::string_view SlaveFlow::data() {
+  frame_ = {};
+  const uint64_t limit = std::min<uint64_t>(credit_, kMaxFrameBytes);
+  event_at(sent_);
+  Place place = sent_;
+  while (const auto event = event_at(place)) {
+    if (place.chunk != sent_.chunk || frame_.bytes + event->bytes > limit) break;
+    frame_.add(event->bytes);
+    place.at += event->bytes;
+  }
+  if (frame_.bytes == 0) return {};
+  return std::string_view(chunks_[sent_.chunk]).substr(sent_.at, frame_.bytes);
+}
+
+void SlaveFlow::sent() {
+  sent_.at += frame_.bytes;
+  credit_ -= frame_.bytes;
+  unsent_.bytes -= frame_.bytes;
+  unsent_.records -= frame_.records;
+  frame_ = {};
+}
+
+Result<void> SlaveFlow::on_pass(const Pass& pass) {
+  if (pass.request < request_) return {};  // crossed with a newer request, which ended it
+  if (pass.request > request_) return Error{"PASS for a request that was never made"};
+  if (state_ != State::kAsked && state_ != State::kWaiting) return Error{"PASS for a request that is answered"};
+  if (pass.credit > requested_bytes_) return Error{"PASS of more than was asked for"};
+  state_ = State::kPassed;
+  credit_ = pass.credit;
+  return {};
+}
+
+Result<void> SlaveFlow::on_wait(const Wait& wait, uint64_t now_ns) {
+  if (wait.request < request_) return {};
+  if (wait.request > request_) return Error{"WAIT for a request that was never made"};
+  if (state_ != State::kAsked) return Error{"WAIT for a request that is answered"};
+  state_ = State::kWaiting;
+  retry_ns_ = now_ns + wait.retry_ms * kMillisecond;
+  return {};
+}
+
+Result<void> SlaveFlow::on_commit(const Commit& commit) {
+  for (const CommitMark& mark : commit.marks) {
+    if (mark.lane == kNoLane) {
+      if (std::find(no_lane_marks_.begin(), no_lane_marks_.end(), mark.pos) == no_lane_marks_.end()) {
+        no_lane_marks_.push_back(mark.pos);
+      }
+      continue;
+    }
+    if (mark.lane >= kMaxLanes) return Error{"COMMIT of a lane that cannot be"};
+    const auto known =
+        std::find_if(marks_.begin(), marks_.end(), [&mark](const CommitMark& m) { return m.lane == mark.lane; });
+    if (known == marks_.end()) {
+      marks_.push_back(mark);
+    } else {
+      known->pos = std::max(known->pos, mark.pos);
+    }
+  }
+  drop_committed();
+  return {};
+}
+
+bool SlaveFlow::covered(const EventHeader& event) {
+  if (event.lane == kNoLane) {
+    const auto mark = std::find(no_lane_marks_.begin(), no_lane_marks_.end(), event.pos);
+    if (mark == no_lane_marks_.end()) return false;
+    no_lane_marks_.erase(mark);
+    return true;
+  }
+  return std::any_of(marks_.begin(), marks_.end(),
+                     [&event](const CommitMark& m) { return m.lane == event.lane && event.pos <= m.pos; });
+}
+
+void SlaveFlow::start_over() {
+  chunks_.resize(std::min<size_t>(chunks_.size(), 1));
+  if (!chunks_.empty()) chunks_.front().clear();
+  if (!chunks_.empty() && chunks_.front().capacity() > kKeptCapacity) chunks_.clear();
+  committed_ = sent_ = {};
+}
+
+// A commit may cover what was not sent to this master: the one before had written it.
+void SlaveFlow::drop_committed() {
+  event_at(sent_);
+  while (const auto event = event_at(committed_)) {
+    if (!covered(*event->event.header)) break;
+    if (committed_ == sent_) {
+      sent_.at += event->bytes;
+      unsent_.remove(event->bytes);
+    }
+    committed_.at += event->bytes;
+    kept_.remove(event->bytes);
+    event_at(sent_);
+  }
+  frame_ = {};
+  if (kept_.bytes == 0) {
+    start_over();
+    if (behind_.bytes == 0) no_lane_marks_.clear();
+    return;
+  }
+  for (; committed_.chunk > 0; --committed_.chunk, --sent_.chunk) chunks_.pop_front();
+}
+
+void SlaveFlow::on_master_lost() {
+  state_ = State::kIdle;
+  request_ = 0;
+  credit_ = 0;
+  frame_ = {};
+  sent_ = committed_;
+  unsent_ = kept_;
+}
+
+std::string SlaveFlow::take_unsent() {
+  std::string taken;
+  frame_ = {};
+  if (spooling_) {
+    for (std::string& chunk : chunks_behind_) taken += chunk;
+    chunks_behind_.clear();
+    behind_ = {};
+    return taken;
+  }
+  if (unsent_.bytes == 0) return taken;
+  event_at(sent_);
+  taken.assign(chunks_[sent_.chunk], sent_.at);
+  for (size_t chunk = sent_.chunk + 1; chunk < chunks_.size(); ++chunk) taken += chunks_[chunk];
+  chunks_.resize(sent_.chunk + 1);
+  chunks_.back().resize(sent_.at);
+  kept_.bytes -= unsent_.bytes;
+  kept_.records -= unsent_.records;
+  unsent_ = {};
+  spooling_ = true;
+  if (kept_.bytes == 0) start_over();
+  return taken;
+}
+
+Result<void> SlaveFlow::prepend(std::string_view spooled, bool last) {
+  const std::string bytes(spooled);  // aligned
+  Amount check;
+  for (std::string_view rest = bytes; !rest.empty();) {
+    const auto event = parse_event(rest);
+    if (!event) return Error{"no whole event at byte " + std::to_string(check.bytes) + " of the spooled bytes"};
+    check.add(event->bytes);
+    rest.remove_prefix(event->bytes);
+  }
+  for (std::string_view rest = bytes; !rest.empty();) {
+    const auto event = parse_event(rest);
+    room_in(chunks_, event->bytes).append(rest.substr(0, event->bytes));
+    kept_.add(event->bytes);
+    unsent_.add(event->bytes);
+    rest.remove_prefix(event->bytes);
+  }
+  if (!last) return {};
+  std::move(chunks_behind_.begin(), chunks_behind_.end(), std::back_inserter(chunks_));
+  chunks_behind_.clear();
+  for (Amount* amount : {&kept_, &unsent_}) {
+    amount->bytes += behind_.bytes;
+    amount->records += behind_.records;
+  }
+  behind_ = {};
+  spooling_ = false;
+  return {};
+}
+
+std::string SlaveFlow::take_uncommitted() {
+  std::string taken;
+  event_at(committed_);
+  for (size_t chunk = committed_.chunk; chunk < chunks_.size(); ++chunk) {
+    taken.append(chunks_[chunk], chunk == committed_.chunk ? committed_.at : 0);
+  }
+  start_over();
+  kept_ = unsent_ = {};
+  frame_ = {};
+  return taken;
+}
+
+std::optional<uint64_t> SlaveFlow::deadline_ns() const {
+  if (state_ != State::kWaiting || unsent_.bytes == 0) return std::nullopt;
+  return retry_ns_;
+}
+
+}  // namespace sidrec::link

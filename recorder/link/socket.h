@@ -1,0 +1,84 @@
+// The link's sockets: non-blocking SOCK_SEQPACKET unix sockets (unix(7)) and the lock that makes a master (flock(2)).
+// System calls and their errors, no protocol. Used by the recorder's loop, from one thread.
+//
+// Invariants
+//  1. Every descriptor is close-on-exec, and the recorder never forks: a listener or a lock lives in one process only.
+//  2. A socket appears under its name only when it listens: it is bound under a temporary name, then renamed over. Only
+//     who holds the SID's lock may do that, so the temporary name needs no number.
+//  3. A peer is of our own user, by the kernel's word (SO_PEERCRED), before its first byte is read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "recorder/base/result.h"
+#include "recorder/base/unique_fd.h"
+
+namespace sidrec::link {
+
+// Connections that may wait for a busy master before others are told "again"; the kernel cuts it to somaxconn (4096).
+inline constexpr int kListenBacklog = 4096;
+// Asked for each socket, granted up to net.core.wmem_max: several full frames under way.
+inline constexpr int kSendBufferBytes = 1024 * 1024;
+
+enum class ConnectResult : uint8_t {
+  kConnected,
+  kAbsent,   // no such path
+  kRefused,  // a path nobody listens at any more
+  kAgain,    // a listener whose backlog is full: it lives
+  kFailed,   // no rights, not a socket of ours: see `error`
+};
+
+struct ConnectOutcome {
+  ConnectResult result;
+  UniqueFd fd;    // kConnected
+  Error error{};  // kFailed
+};
+// A path longer than sun_path is reached through its directory.
+ConnectOutcome connect_to(const std::string& path);
+
+// A listening socket at `path`, mode 0600. The caller holds the SID's lock.
+Result<UniqueFd> listen_at(const std::string& path);
+
+// The next connection, from a peer of our user; no descriptor when there is none. A stranger is an error.
+Result<UniqueFd> accept_one(int listener);
+
+enum class SendResult : uint8_t {
+  kSent,
+  kAgain,  // the peer's queue is full: wait for EPOLLOUT, send the same again
+  kGone,   // the peer is gone; what it sent before can still be read
+};
+// One datagram, made of two parts so that a body needs no copy behind its header. Never raises SIGPIPE.
+Result<SendResult> send_message(int fd, std::string_view head, std::string_view body = {});
+
+// Room for the largest datagram, aligned for parse_event.
+class ReceiveBuffer {
+ public:
+  ReceiveBuffer();
+  char* data() { return reinterpret_cast<char*>(words_.get()); }
+  static size_t size();
+
+ private:
+  std::unique_ptr<uint64_t[]> words_;
+};
+
+struct Received {
+  enum class Kind : uint8_t { kMessage, kAgain, kEnd } kind;
+  std::string_view datagram;  // kMessage: within the buffer, until the next call
+};
+// One datagram. A larger one than the buffer is an error. A peer that went away with unread input makes the kernel
+// say ECONNRESET once, before what it had sent: that is passed over.
+Result<Received> receive_message(int fd, ReceiveBuffer& buffer);
+
+struct LockOutcome {
+  bool got;
+  UniqueFd fd;  // holds the lock for as long as it is open
+};
+// The exclusive lock of a directory, without waiting. Makes the directory (mode 0750), and its parents, when missing.
+Result<LockOutcome> lock_directory(const std::string& path);
+
+}  // namespace sidrec::link

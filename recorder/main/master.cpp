@@ -1,0 +1,263 @@
+#include "recorder/main/master.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "recorder/base/sid_path.h"
+
+namespace sidrec {
+
+using link::MasterPeer;
+using link::SendResult;
+
+namespace {
+
+constexpr link::Ordering::SourceId kOwn = 0;  // peers count from 1
+constexpr int kMaxAccepts = 256;              // in one turn
+constexpr int kMaxHeard = 64;                 // messages of one peer in one turn
+// So long a connection may say nothing: a slave says HELLO at once.
+constexpr uint64_t kHelloPatienceNs = 5 * kSecond;
+constexpr uint64_t kNoDescriptorPauseNs = 100 * kMillisecond;
+constexpr uint64_t kLookAtSilentNs = kSecond;
+
+// The first client of a session seldom comes alone: the recorders of its other hosts are still starting. So long a
+// new master holds events back as if it had slaves; not more than this part of a lane, for a host in full flow must not
+// run out of room.
+constexpr uint64_t kYoungWindows = 2;
+constexpr uint32_t kYoungPartOfLane = 8;
+
+link::OrderingSettings ordering_settings(const Settings& settings) {
+  link::OrderingSettings ordering;
+  ordering.window_ns = settings.order_window_ms * kMillisecond;
+  ordering.max_window_ns = std::max(ordering.max_window_ns, ordering.window_ns);
+  return ordering;
+}
+
+void sooner(std::optional<uint64_t>& soonest, std::optional<uint64_t> other) {
+  if (other && (!soonest || *other < *soonest)) soonest = other;
+}
+
+}  // namespace
+
+Master::Master(Surroundings& around, std::string sid, Place place, std::optional<SessionIdentity> known,
+               uint64_t first_ns, uint64_t now_ns)
+    : around_(around),
+      sid_(std::move(sid)),
+      place_(std::move(place)),
+      since_ns_(now_ns),
+      queue_(around.settings.queue_bytes),
+      ordering_(ordering_settings(around.settings)),
+      session_(around, sid_, std::move(known), first_ns, now_ns),
+      own_marks_(&session_.ledger().of(around.ring.ring_id)) {
+  ordering_.add_source(kOwn, around_.ring.ring_id, now_ns);
+  marks_of_[kOwn] = own_marks_;
+  listener_watch_ = around_.poller.watch(place_.listener.get(), EPOLLIN, [this](uint32_t) { callers_ = true; });
+  around_.log.debug("master of " + encode_sid(sid_));
+}
+
+Master::~Master() {
+  listener_watch_.end();
+  for (auto& [id, peer] : peers_) peer->watch.end();
+  peers_.clear();
+  place_.listener.reset();
+  ::unlink(place_.socket_path.c_str());
+}
+
+size_t Master::slaves_at_work() const {
+  return static_cast<size_t>(std::count_if(peers_.begin(), peers_.end(), [](const auto& entry) {
+    const Peer& peer = *entry.second;
+    return !peer.gone && (peer.link.is_at_work() || peer.link.state() == link::LinkState::kNew);
+  }));
+}
+
+bool Master::writes_directly(uint64_t now_ns) const {
+  return peers_.empty() && own_frame_.empty() && ordering_.empty() && !is_young(now_ns);
+}
+
+bool Master::is_young(uint64_t now_ns) const {
+  return !flooded_ && now_ns < since_ns_ + kYoungWindows * around_.settings.order_window_ms * kMillisecond;
+}
+
+void Master::append(const EventHeader& header, std::string_view payload, uint64_t now_ns) {
+  if (!writes_directly(now_ns)) {
+    append_event(own_frame_, header, payload);
+    return;
+  }
+  EventHeader whole = header;
+  whole.payload = static_cast<uint32_t>(payload.size());
+  session_.write(*own_marks_, around_.ring.ring_id, {&whole, payload}, false, now_ns);
+  ordering_.note_direct(header.time_ns);
+}
+
+void Master::accept_peers(uint64_t now_ns) {
+  if (!callers_ || now_ns < accept_again_ns_) return;
+  accept_again_ns_ = 0;
+  listener_watch_.want(EPOLLIN);
+  for (int accepted = 0; accepted < kMaxAccepts; ++accepted) {
+    auto socket = link::accept_one(place_.listener.get());
+    if (!socket) {
+      around_.log.warn(socket.error().message);
+      if (socket.error().code != EMFILE && socket.error().code != ENFILE) continue;
+      accept_again_ns_ = now_ns + kNoDescriptorPauseNs;
+      listener_watch_.want(0);
+      return;
+    }
+    if (!*socket) break;
+    const link::PeerId id = ++last_peer_;
+    auto peer = std::make_unique<Peer>(id, sid_, link::MasterParts{queue_, ordering_, session_.ledger()});
+    peer->since_ns = now_ns;
+    peer->socket = std::move(*socket);
+    peer->watch = around_.poller.watch(peer->socket.get(), EPOLLIN, [to = peer.get()](uint32_t events) {
+      to->readable = to->readable || (events & ~uint32_t{EPOLLOUT}) != 0;
+      if (!(events & EPOLLOUT)) return;
+      to->blocked = false;
+      to->watch.want(EPOLLIN);
+    });
+    peers_.emplace(id, std::move(peer));
+  }
+  callers_ = false;
+}
+
+void Master::drop(Peer& peer, const Error& why) {
+  around_.log.warn("slave " + (peer.link.hello().rec.empty() ? "without a name" : peer.link.hello().rec) + ": " +
+                   why.message);
+  if (!peer.blocked) (void)link::send_message(peer.socket.get(), MasterPeer::refusal(why));
+  peer.gone = true;
+}
+
+void Master::on_hello(Peer& peer, uint64_t now_ns) {
+  marks_of_[peer.link.id()] = peer.link.marks();
+  session_.on_known(peer.link.hello().known, now_ns);
+  if (session_.is_open() && welcomed_) {
+    peer.link.welcome(session_.identity(), around_.settings.retry_ms, now_ns);
+  }
+}
+
+void Master::hear(Peer& peer, uint64_t now_ns) {
+  for (int heard = 0; peer.readable && heard < kMaxHeard; ++heard) {
+    const auto received = link::receive_message(peer.socket.get(), buffer_);
+    if (!received) return drop(peer, received.error());
+    if (received->kind == link::Received::Kind::kEnd) {
+      peer.gone = true;
+      return;
+    }
+    if (received->kind == link::Received::Kind::kAgain) break;
+    const auto said = peer.link.receive(received->datagram, now_ns);
+    if (!said) return drop(peer, said.error());
+    if (*said == MasterPeer::Heard::kHello) on_hello(peer, now_ns);
+  }
+  peer.readable = false;  // level-triggered: what is left comes up again
+}
+
+// The session has become known: everybody who waited for it may begin.
+void Master::welcome_all(uint64_t now_ns) {
+  if (welcomed_ || !session_.is_open()) return;
+  welcomed_ = true;
+  for (auto& [id, peer] : peers_) {
+    if (!peer->gone && peer->link.state() == link::LinkState::kGreeted) {
+      peer->link.welcome(session_.identity(), around_.settings.retry_ms, now_ns);
+    }
+  }
+}
+
+void Master::release(uint64_t now_ns) {
+  if (!own_frame_.empty()) {
+    if (auto added = ordering_.add_frame(kOwn, std::exchange(own_frame_, {}), now_ns); !added) {
+      around_.log.error("own events: " + added.error().message);
+    }
+  }
+  // A full disk must not be made up for by memory: the queue fills, and slaves wait with what they have.
+  if (session_.is_failing()) return;
+  flooded_ = flooded_ || ordering_.held_bytes() > around_.ring.lane_bytes / kYoungPartOfLane;
+  ordering_.set_slaves(std::max<size_t>(peers_.size(), is_young(now_ns)));
+  ordering_.set_expected(queue_.oldest_expected_ns());
+  const auto& drained = ordering_.release(now_ns, [this, now_ns](const link::Ordering::Released& released) {
+    session_.write(*marks_of_[released.source], released.rec, released.event, released.late, now_ns);
+  });
+  for (const auto& [source, bytes] : drained) {
+    if (source != kOwn) queue_.released(source, bytes);
+  }
+}
+
+void Master::commit(uint64_t now_ns) {
+  if (!session_.commit(now_ns)) return;
+  for (const link::Commit& commit : own_marks_->take_commits()) {
+    for (const link::CommitMark& mark : commit.marks) {
+      if (mark.lane < committed_.size()) committed_[mark.lane] = mark.pos;
+    }
+  }
+}
+
+void Master::speak(Peer& peer) {
+  while (!peer.gone && !peer.blocked) {
+    const std::string* datagram = peer.link.outgoing();
+    if (datagram == nullptr) return;
+    const auto sent = link::send_message(peer.socket.get(), *datagram);
+    if (sent && *sent == SendResult::kSent) {
+      peer.link.sent();
+      continue;
+    }
+    if (!sent) return drop(peer, sent.error());
+    peer.blocked = true;  // for good when it is gone: its end is still to be heard
+    if (*sent == SendResult::kAgain) peer.watch.want(uint32_t{EPOLLIN} | uint32_t{EPOLLOUT});
+  }
+}
+
+void Master::end_silent_peers(uint64_t now_ns) {
+  for (const link::PeerId id : queue_.overdue(now_ns)) {
+    if (const auto peer = peers_.find(id); peer != peers_.end()) {
+      drop(*peer->second, Error{"did not use its credit"});
+    }
+  }
+  for (auto& [id, peer] : peers_) {
+    const bool silent = peer->link.state() == link::LinkState::kNew && now_ns >= peer->since_ns + kHelloPatienceNs;
+    if (silent && !peer->gone) drop(*peer, Error{"said nothing"});
+  }
+}
+
+void Master::turn(uint64_t now_ns) {
+  session_.on_timer(now_ns);
+  welcome_all(now_ns);
+  accept_peers(now_ns);
+  for (auto& [id, peer] : peers_) {
+    if (peer->readable && !peer->gone) hear(*peer, now_ns);
+  }
+  welcome_all(now_ns);
+  if (session_.is_open()) {
+    release(now_ns);
+    for (const auto& grant : queue_.grant(now_ns)) peers_.at(grant.peer)->link.pass(grant);
+    commit(now_ns);
+  }
+  if (!peers_.empty()) end_silent_peers(now_ns);
+  for (auto peer = peers_.begin(); peer != peers_.end();) {
+    if (session_.is_clean()) peer->second->link.acknowledge();
+    speak(*peer->second);
+    if (peer->second->gone) {
+      peer->second->link.leave();
+      peer->second->watch.end();
+      peer = peers_.erase(peer);
+    } else {
+      ++peer;
+    }
+  }
+}
+
+std::optional<uint64_t> Master::deadline_ns(uint64_t now_ns) const {
+  std::optional<uint64_t> soonest = session_.deadline_ns();
+  if (session_.is_open() && !session_.is_failing()) sooner(soonest, ordering_.next_release_ns());
+  if (!peers_.empty()) sooner(soonest, now_ns + kLookAtSilentNs);
+  if (accept_again_ns_ != 0) sooner(soonest, accept_again_ns_);
+  return soonest;
+}
+
+bool Master::end(uint64_t now_ns) {
+  callers_ = true;
+  if (!ending_) turn(now_ns);
+  if (!ending_ && (has_slaves() || !is_clean())) return false;
+  ending_ = true;
+  return session_.end(now_ns);
+}
+
+}  // namespace sidrec

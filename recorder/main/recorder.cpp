@@ -1,0 +1,146 @@
+#include "recorder/main/recorder.h"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace sidrec {
+namespace {
+
+// So long after the last record the next one is expected soon: shallow sleep, no wake for each record.
+constexpr uint64_t kTrafficNs = 20 * kMillisecond;
+constexpr int kShallowMs = 2;
+
+SidTemplate sid_template_of(const RingFacts& facts) { return {facts.sid_template, facts.program, facts.env}; }
+
+}  // namespace
+
+Recorder::Recorder(const RingFile& ring, Surroundings& around)
+    : ring_(ring),
+      around_(around),
+      reader_(ring, [this](const std::string& why) { around_.log.error(why); }),
+      tracker_(sid_template_of(ring.facts()), {ring.facts().host_pid, ring.facts().program}, *this,
+               [this](uint64_t conn, const ConnOpen& open) { return diag_.is_held(conn, open); }),
+      outstanding_(ring.facts().lanes),
+      watcher_(ring) {}
+
+OwnerId Recorder::owner_of(const std::string& sid) {
+  auto& owner = role_of_sid_[sid];
+  if (owner == kNobody) {
+    owner = ++last_owner_;
+    roles_.emplace(owner, std::make_unique<Role>(around_, sid));
+    sid_of_role_[owner] = sid;
+  }
+  return owner;
+}
+
+void Recorder::event(OwnerId owner, const EventHeader& header, std::string_view payload) {
+  roles_.at(owner)->append(header, payload, now_ns_);
+}
+
+void Recorder::note_signal(int signal_fd) {
+  signalfd_siginfo info{};
+  while (::read(signal_fd, &info, sizeof info) > 0) {
+    told_to_end_ = true;
+    around_.log.debug("signal " + std::to_string(info.ssi_signo) + (dead_ ? "" : ": the host lives, so do we"));
+  }
+}
+
+void Recorder::watch(int signal_fd) {
+  signal_watch_ = around_.poller.watch(signal_fd, EPOLLIN, [this, signal_fd](uint32_t) { note_signal(signal_fd); });
+  wake_watch_ = around_.poller.watch(watcher_.wake_fd(), EPOLLIN, [this](uint32_t) { watcher_.clear_wake(); });
+  death_watch_ = around_.poller.watch(watcher_.death_fd(), EPOLLIN, [this](uint32_t) {
+    dead_ = true;
+    death_watch_.want(0);
+  });
+}
+
+void Recorder::read_ring() {
+  const size_t records = reader_.pass(now_ns_, dead_, [this](const RingRecord& record) {
+    outstanding_.add(record.lane, record.pos, tracker_.take(record));
+  });
+  if (records > 0) last_traffic_ns_ = now_ns_;
+  tracker_.on_timer(now_ns_);
+  if (dead_ && reader_.is_drained() && !host_ended_) {
+    host_ended_ = true;
+    tracker_.host_died(now_ns_);
+  }
+}
+
+void Recorder::turn_roles() {
+  const bool leaving = dead_ && told_to_end_;
+  for (auto role = roles_.begin(); role != roles_.end();) {
+    role->second->turn(now_ns_, leaving);
+    if (!role->second->is_done()) {
+      ++role;
+      continue;
+    }
+    role_of_sid_.erase(sid_of_role_.at(role->first));
+    sid_of_role_.erase(role->first);
+    role = roles_.erase(role);
+  }
+}
+
+void Recorder::give_room_back() {
+  const auto safe = [this](OwnerId owner, uint32_t lane) {
+    const auto role = roles_.find(owner);
+    // A role that is done has committed everything.
+    return role == roles_.end() ? std::numeric_limits<uint64_t>::max() : role->second->safe(lane);
+  };
+  for (uint32_t lane = 0; lane < outstanding_.lanes(); ++lane) {
+    reader_.give_back(lane, outstanding_.advance(lane, reader_.tail(lane), safe));
+  }
+}
+
+bool Recorder::is_over() const { return dead_ && host_ended_ && roles_.empty(); }
+
+int Recorder::timeout_ms() const {
+  std::optional<uint64_t> soonest = tracker_.deadline_ns();
+  for (const auto& [owner, role] : roles_) {
+    const auto deadline = role->deadline_ns(now_ns_);
+    if (deadline && (!soonest || *deadline < *soonest)) soonest = deadline;
+  }
+  if (!soonest) return -1;
+  const uint64_t now_ns = monotonic_ns();
+  if (*soonest <= now_ns) return 0;
+  return static_cast<int>(std::min<uint64_t>((*soonest - now_ns) / kMillisecond + 1, 60'000));
+}
+
+void Recorder::sleep() {
+  int timeout = timeout_ms();
+  if (reader_.has_more() || (dead_ && !host_ended_)) {
+    around_.poller.wait(0);
+    return;
+  }
+  const bool shallow = !dead_ && (now_ns_ < last_traffic_ns_ + kTrafficNs || reader_.has_unripe());
+  if (shallow) timeout = timeout < 0 ? kShallowMs : std::min(timeout, kShallowMs);
+  // Announce the sleep, then look once more: the writer publishes, then looks at the announcement.
+  ring_.sleep().store(shallow ? ring::kShallow : ring::kDeep, std::memory_order_seq_cst);
+  if (reader_.has_news(shallow ? ring_.facts().lane_bytes / 4 : 1)) timeout = 0;
+  around_.poller.wait(timeout);
+  ring_.sleep().store(ring::kAwake, std::memory_order_seq_cst);
+}
+
+Result<void> Recorder::run(int signal_fd) {
+  if (auto started = watcher_.start(); !started) return started;
+  watch(signal_fd);
+  for (;;) {
+    now_ns_ = monotonic_ns();
+    read_ring();
+    turn_roles();
+    give_room_back();
+    if (is_over()) break;
+    sleep();
+  }
+  if (reader_.stuck_writers() > 0) {
+    around_.log.warn(std::to_string(reader_.stuck_writers()) + " writers stood still and were not waited for");
+  }
+  if (::unlink(ring_.path().c_str()) != 0 && errno != ENOENT) {
+    around_.log.warn(errno_error("cannot remove " + ring_.path()).message);
+  }
+  return {};
+}
+
+}  // namespace sidrec

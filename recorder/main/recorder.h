@@ -1,0 +1,65 @@
+// Recorder: one hooked process's recorder, from its ring to its roles. One thread; see watcher.h for the other two.
+//
+// A turn: hear the link, read the ring, let each role work and commit, give room back, sleep. It ends when the ring is
+// dead, everything is read and no role is left; it then removes the ring's file.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "recorder/main/role.h"
+#include "recorder/main/surroundings.h"
+#include "recorder/main/watcher.h"
+#include "recorder/ring/outstanding.h"
+#include "recorder/ring/ring_reader.h"
+#include "recorder/session/connection_tracker.h"
+#include "recorder/session/socket_diag.h"
+
+namespace sidrec {
+
+class Recorder : private ConnectionTracker::Sink {
+ public:
+  Recorder(const RingFile& ring, Surroundings& around);
+
+  // `signal_fd`: a signalfd(2) of the signals that ask for an end.
+  Result<void> run(int signal_fd);
+
+ private:
+  OwnerId owner_of(const std::string& sid) override;
+  void event(OwnerId owner, const EventHeader& header, std::string_view payload) override;
+
+  void watch(int signal_fd);
+  void read_ring();
+  void turn_roles();
+  void give_room_back();
+  bool is_over() const;
+  void sleep();
+  int timeout_ms() const;
+  void note_signal(int signal_fd);
+
+  const RingFile& ring_;
+  Surroundings& around_;
+  RingReader reader_;
+  SocketDiag diag_;
+  ConnectionTracker tracker_;
+  Outstanding outstanding_;
+  Watcher watcher_;
+  OwnerId last_owner_ = kNobody;
+  std::map<OwnerId, std::unique_ptr<Role>> roles_;
+  std::unordered_map<std::string, OwnerId> role_of_sid_;
+  std::unordered_map<OwnerId, std::string> sid_of_role_;
+
+  uint64_t now_ns_ = 0;
+  uint64_t last_traffic_ns_ = 0;
+  bool dead_ = false;
+  bool host_ended_ = false;  // the tracker knows
+  bool told_to_end_ = false;
+  Poller::Watch signal_watch_, wake_watch_, death_watch_;
+};
+
+}  // namespace sidrec

@@ -1,0 +1,320 @@
+#include "recorder/main/role.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "recorder/base/sid_path.h"
+
+namespace sidrec {
+namespace {
+// So long the master, or the election of one, may stand still before its SID makes room for others: more than a master
+// holds events back for their order, less than the host's patience (50 ms).
+constexpr uint64_t kStallNs = 30 * kMillisecond;
+// Gathered behind a spool before it is written to it.
+constexpr uint64_t kBehindBytes = 64 * 1024;
+// Taken back from it at once when the master takes it.
+constexpr size_t kRefillBytes = 256 * 1024;
+}  // namespace
+
+Role::Role(Surroundings& around, std::string sid)
+    : around_(around), sid_(std::move(sid)), spool_(around.ring.run_dir, around.ring.ring_id, sid_) {}
+
+// Logs a trouble of the election once, however often it is tried.
+void Role::complain(const Error& error) {
+  if (error.message == complaint_) return;
+  complaint_ = error.message;
+  around_.log.error(error.message);
+}
+
+// --- the election
+
+void Role::follow(Step step, uint64_t now_ns) {
+  while (step != Step::kNone) {
+    switch (step) {
+      case Step::kConnect: step = connect(now_ns); break;
+      case Step::kLock: step = lock(now_ns); break;
+      case Step::kBind: step = bind(now_ns); break;
+      case Step::kSendHello: {
+        slave_ = std::make_unique<Slave>(around_, flow_, std::move(connection_));
+        const bool said = slave_->say_hello({around_.ring.ring_id, sid_, around_.ring.program, around_.ring.host_pid,
+                                             static_cast<uint32_t>(connections_), known_});
+        step = said ? Step::kNone : election_.on_end(now_ns);
+        break;
+      }
+      case Step::kMaster:
+        become_master(now_ns);
+        step = Step::kNone;
+        break;
+      case Step::kPause:
+        slave_.reset();
+        lock_.reset();
+        step = Step::kNone;
+        break;
+      case Step::kSlave:
+      case Step::kNone: step = Step::kNone; break;
+    }
+  }
+}
+
+Role::Step Role::connect(uint64_t now_ns) {
+  auto outcome = link::connect_to(socket_path(around_.ring.run_dir, sid_));
+  if (outcome.result == link::ConnectResult::kFailed) complain(outcome.error);
+  connection_ = std::move(outcome.fd);
+  return election_.on_connect(outcome.result, now_ns);
+}
+
+Role::Step Role::lock(uint64_t now_ns) {
+  auto made = make_sid_dir(around_.ring.audit_dir, sid_);
+  auto locked = made ? link::lock_directory(sid_dir(around_.ring.audit_dir, sid_)) : made.error();
+  if (!locked) {
+    complain(locked.error());
+    election_.on_lock(true, now_ns);
+    return election_.on_bind(false, now_ns);  // the pause for what an administrator must mend
+  }
+  lock_ = std::move(locked->fd);
+  return election_.on_lock(locked->got, now_ns);
+}
+
+Role::Step Role::bind(uint64_t now_ns) {
+  auto listener = link::listen_at(socket_path(around_.ring.run_dir, sid_));
+  if (!listener) {
+    complain(listener.error());
+    return election_.on_bind(false, now_ns);
+  }
+  connection_ = std::move(*listener);
+  return election_.on_bind(true, now_ns);
+}
+
+void Role::become_master(uint64_t now_ns) {
+  slave_.reset();
+  const uint64_t first_ns = flow_.oldest_unsent_ns().value_or(now_ns);
+  Master::Place place{std::move(lock_), std::move(connection_), socket_path(around_.ring.run_dir, sid_)};
+  master_ = std::make_unique<Master>(around_, sid_, std::move(place), known_, first_ns, now_ns);
+}
+
+// --- as a slave
+
+void Role::on_master_gone(Step next, uint64_t now_ns) {
+  flow_.on_master_lost();
+  slave_.reset();
+  follow(next, now_ns);
+}
+
+// The master died before it could end the session, and we may be the last who knows it.
+bool Role::session_is_orphaned() const {
+  if (!known_) return false;
+  const auto unfinished = Trail::find_unfinished(around_.ring.audit_dir, sid_);
+  return unfinished && unfinished->session == known_->session;
+}
+
+void Role::leave_or_start_again(uint64_t now_ns) {
+  slave_.reset();
+  flow_.on_master_lost();
+  election_ = link::Election{};
+  if (is_idle()) {
+    done_ = true;
+  } else {
+    follow(election_.start(), now_ns);
+  }
+}
+
+void Role::turn_slave(uint64_t now_ns) {
+  const uint64_t before = flow_.uncommitted_bytes();
+  const Slave::News news = slave_->hear(now_ns);
+  const uint64_t dropped = before - std::min(before, flow_.uncommitted_bytes());
+  front_left_ -= std::min(front_left_, dropped);
+  if (dropped > 0) progress_ns_ = now_ns;
+  for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
+    safe_[lane] = std::max(safe_[lane], std::min(slave_->committed(lane), given_[lane]));
+  }
+  switch (news) {
+    case Slave::News::kNone: break;
+    case Slave::News::kWelcome:
+      known_ = slave_->identity();
+      complaint_.clear();
+      follow(election_.on_welcome(), now_ns);
+      break;
+    case Slave::News::kRefused:
+      complain(Error{"the master of " + encode_sid(sid_) + ": " + slave_->why()});
+      return on_master_gone(election_.on_refused(now_ns), now_ns);
+    case Slave::News::kEnded:
+      around_.log.debug("the master of " + encode_sid(sid_) + " is gone");
+      if (slave_->is_leaving() && !session_is_orphaned()) return leave_or_start_again(now_ns);
+      return on_master_gone(election_.on_end(now_ns), now_ns);
+    case Slave::News::kByeAck: return leave_or_start_again(now_ns);
+  }
+  if (!slave_->is_member()) return;
+  refill_from_spool(now_ns);
+  slave_->speak(now_ns);
+  if (is_idle()) slave_->say_bye();
+}
+
+// --- as the master
+
+void Role::hand_to_master(std::string_view events, uint64_t now_ns) {
+  while (const auto parsed = parse_event(events)) {
+    master_->append(*parsed->event.header, parsed->event.payload, now_ns);
+    events.remove_prefix(parsed->bytes);
+  }
+}
+
+// What was kept for a master, in the order in which it happened.
+void Role::hand_over_everything(uint64_t now_ns) {
+  flow_.on_master_lost();
+  hand_to_master(flow_.take_uncommitted(), now_ns);
+  while (spool_.bytes() > 0) {
+    const auto events = spool_.take_front(kRefillBytes);
+    if (!events) {
+      around_.log.error(events.error().message);
+      spool_.remove();
+      break;
+    }
+    hand_to_master(*events, now_ns);
+  }
+  if (flow_.is_spooling()) {
+    hand_to_master(flow_.take_unsent(), now_ns);
+    (void)flow_.prepend({}, true);
+  }
+  behind_ = front_left_ = 0;
+  losing_ = false;
+}
+
+void Role::turn_master(uint64_t now_ns, bool leaving) {
+  if (master_->takes_events() && !flow_.all_committed()) hand_over_everything(now_ns);
+  master_->turn(now_ns);
+  for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
+    safe_[lane] = std::max(safe_[lane], std::min(master_->committed(lane), given_[lane]));
+  }
+  const bool ended = connections_ == 0 && master_->is_clean() && (flow_.all_committed() || !master_->takes_events());
+  if (!ended || (master_->has_slaves() && !leaving)) {
+    idle_since_ns_.reset();
+    return;
+  }
+  if (!idle_since_ns_) idle_since_ns_ = now_ns;
+  if (!leaving && now_ns < *idle_since_ns_ + around_.settings.linger_ms * kMillisecond) return;
+  // Told to leave with slaves at work: they elect another master, who goes on with the session.
+  if (!(leaving && master_->has_slaves()) && !master_->end(now_ns)) return;
+  master_.reset();
+  known_.reset();
+  idle_since_ns_.reset();
+  leave_or_start_again(now_ns);
+}
+
+// --- what is kept until there is a master who takes it
+
+void Role::append_to_flow(const EventHeader& header, std::string_view payload) {
+  if (flow_.is_spooling()) behind_ += event_bytes(payload.size());
+  flow_.append(header, payload);
+}
+
+void Role::keep(const EventHeader& header, std::string_view payload) {
+  const bool has_bytes = header.kind == EventKind::kData || header.kind == EventKind::kGap;
+  if (losing_ && has_bytes) {
+    losses_.take(header);
+    return;
+  }
+  losses_.emit_before(header, [this](const EventHeader& gap) { append_to_flow(gap, {}); });
+  append_to_flow(header, payload);
+}
+
+void Role::append(const EventHeader& header, std::string_view payload, uint64_t now_ns) {
+  if (header.kind == EventKind::kConnOpen) ++connections_;
+  if (header.kind == EventKind::kConnClose && connections_ > 0) --connections_;
+  if (header.lane < given_.size()) given_[header.lane] = header.pos;
+  if (master_ && master_->takes_events() && flow_.all_committed()) {
+    losses_.emit_before(header, [this, now_ns](const EventHeader& gap) { master_->append(gap, {}, now_ns); });
+    master_->append(header, payload, now_ns);
+  } else {
+    keep(header, payload);
+  }
+  if (!started_) {
+    started_ = true;
+    follow(election_.start(), now_ns);
+  }
+}
+
+// --- the spool
+
+bool Role::is_stalled(uint64_t now_ns) const { return now_ns >= progress_ns_ + kStallNs; }
+
+bool Role::must_spool(uint64_t now_ns) const {
+  if (around_.settings.spool_bytes == 0 || master_ || spool_broken_) return false;
+  if (flow_.is_spooling()) return behind_ >= kBehindBytes;
+  if (flow_.uncommitted_bytes() <= around_.ring.lane_bytes / 4 || flow_.unsent_bytes() == 0) return false;
+  return flow_.is_waiting() || is_stalled(now_ns);
+}
+
+void Role::spool(uint64_t now_ns) {
+  if (flow_.uncommitted_bytes() == 0) progress_ns_ = now_ns;
+  if (losing_ && (!flow_.is_spooling() || spool_.bytes() < around_.settings.spool_bytes / 2)) losing_ = false;
+  if (must_spool(now_ns)) {
+    const bool first = !flow_.is_spooling();
+    const std::string events = flow_.take_unsent();
+    if (first) front_left_ = flow_.uncommitted_bytes();
+    if (auto put = spool_.append(events); !put) {
+      around_.log.error(put.error().message + "; its session has no spool");
+      spool_broken_ = true;
+      (void)flow_.prepend(events, spool_.bytes() == 0);
+      behind_ = 0;
+      return;
+    }
+    behind_ = 0;
+    spooled_ = given_;
+    losing_ = spool_.bytes() >= around_.settings.spool_bytes;
+  }
+  if (losing_ && behind_ == 0) spooled_ = given_;
+  if (flow_.is_spooling() && (front_left_ == 0 || is_stalled(now_ns))) raise_safe();
+}
+
+void Role::raise_safe() {
+  for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) safe_[lane] = std::max(safe_[lane], spooled_[lane]);
+}
+
+// Something of the spool is always in front, so that the slave keeps asking for it; no more than a frame while it must
+// wait, and never the last of it, or what was spooled would come back only to be spooled again.
+void Role::refill_from_spool(uint64_t now_ns) {
+  if (!flow_.is_spooling() || flow_.unsent_bytes() > behind_) return;
+  const bool must_wait = flow_.is_waiting() || is_stalled(now_ns);
+  if (must_wait && spool_.bytes() == 0) return;
+  auto events = spool_.take_front(must_wait ? link::kMaxFrameBytes : kRefillBytes);
+  const bool last = !must_wait && spool_.bytes() == 0;
+  if (auto put = events ? flow_.prepend(*events, last) : events.error(); !put) {
+    around_.log.error(put.error().message);
+    spool_.remove();
+    (void)flow_.prepend({}, true);
+  }
+  if (!flow_.is_spooling()) behind_ = 0;
+}
+
+// --- turns
+
+bool Role::is_idle() const { return connections_ == 0 && flow_.all_committed() && losses_.empty(); }
+
+void Role::turn(uint64_t now_ns, bool leaving) {
+  if (done_) return;
+  if (slave_) turn_slave(now_ns);
+  if (master_) turn_master(now_ns, leaving);
+  if (done_) return;
+  if (const auto deadline = election_.deadline_ns(); deadline && now_ns >= *deadline) {
+    const bool unanswered = election_.step() == Step::kSendHello;
+    if (unanswered) flow_.on_master_lost();
+    follow(election_.on_timer(now_ns), now_ns);
+  }
+  if (!master_) spool(now_ns);
+  if (!master_ && !slave_ && is_idle() && !session_is_orphaned()) done_ = true;
+}
+
+std::optional<uint64_t> Role::deadline_ns(uint64_t now_ns) const {
+  std::optional<uint64_t> soonest = election_.deadline_ns();
+  const auto sooner = [&soonest](std::optional<uint64_t> other) {
+    if (other && (!soonest || *other < *soonest)) soonest = other;
+  };
+  if (slave_) sooner(flow_.deadline_ns());
+  if (master_) sooner(master_->deadline_ns(now_ns));
+  if (idle_since_ns_) sooner(*idle_since_ns_ + around_.settings.linger_ms * kMillisecond);
+  const bool may_stall = !master_ && flow_.uncommitted_bytes() > around_.ring.lane_bytes / 4;
+  if (may_stall && !is_stalled(now_ns)) sooner(progress_ns_ + kStallNs);
+  return soonest;
+}
+
+}  // namespace sidrec

@@ -1,0 +1,99 @@
+// Role: this recorder's part in one SID (DESIGN D8): first nothing, then slave or master, as the election has it. It
+// takes the events of the SID's connections and answers for when their room in the ring may be freed.
+//
+//   events ─► [ Losses ] ─► SlaveFlow ◄─► Spool          while there is no master, or another one
+//                              └─ Slave ──► the master
+//          ─► Master ─► the trail                        while it is master itself
+//
+// Invariants
+//  1. safe(lane) only grows, and covers only what is committed, or in the spool file, or counted as lost; once the
+//     master has stood still for kStallNs, also what it was sent and has not answered for, which is bounded by the
+//     ring.
+//  2. A role that is_done() has nothing left to lose; it is never used again.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "recorder/link/election.h"
+#include "recorder/link/slave_flow.h"
+#include "recorder/main/losses.h"
+#include "recorder/main/master.h"
+#include "recorder/main/slave.h"
+#include "recorder/main/spool.h"
+#include "recorder/main/surroundings.h"
+
+namespace sidrec {
+
+class Role {
+ public:
+  Role(Surroundings& around, std::string sid);
+
+  void append(const EventHeader& header, std::string_view payload, uint64_t now_ns);
+
+  // Hears, works, says. `leaving`: the host is gone and the recorder was told to end; no lingering then.
+  void turn(uint64_t now_ns, bool leaving);
+  std::optional<uint64_t> deadline_ns(uint64_t now_ns) const;
+
+  uint64_t safe(uint32_t lane) const { return safe_[lane]; }
+  bool is_done() const { return done_; }
+
+ private:
+  using Marks = std::array<uint64_t, ring::kMaxLanes>;
+  using Step = link::Election::Step;
+
+  void follow(Step step, uint64_t now_ns);
+  Step connect(uint64_t now_ns);
+  Step lock(uint64_t now_ns);
+  Step bind(uint64_t now_ns);
+  void become_master(uint64_t now_ns);
+  void complain(const Error& error);
+
+  void turn_slave(uint64_t now_ns);
+  void on_master_gone(Step next, uint64_t now_ns);
+  void leave_or_start_again(uint64_t now_ns);
+  bool session_is_orphaned() const;
+  void turn_master(uint64_t now_ns, bool leaving);
+  void hand_to_master(std::string_view events, uint64_t now_ns);
+  void hand_over_everything(uint64_t now_ns);
+
+  void keep(const EventHeader& header, std::string_view payload);
+  void append_to_flow(const EventHeader& header, std::string_view payload);
+  bool is_stalled(uint64_t now_ns) const;
+  bool must_spool(uint64_t now_ns) const;
+  void spool(uint64_t now_ns);
+  void refill_from_spool(uint64_t now_ns);
+  void raise_safe();
+  bool is_idle() const;
+
+  Surroundings& around_;
+  std::string sid_;
+  link::Election election_;
+  link::SlaveFlow flow_;
+  Spool spool_;
+  Losses losses_;
+  std::optional<SessionIdentity> known_;
+  UniqueFd lock_;
+  UniqueFd connection_;
+  std::unique_ptr<Slave> slave_;
+  std::unique_ptr<Master> master_;
+
+  size_t connections_ = 0;
+  Marks given_{}, safe_{};
+  Marks spooled_{};            // safe once front_left_ is 0
+  uint64_t front_left_ = 0;    // bytes in front of the spool that are in no file
+  uint64_t behind_ = 0;        // bytes appended behind the spool, in no file yet
+  bool losing_ = false;        // the spool is full
+  bool spool_broken_ = false;  // could not be written: complained about once
+  uint64_t progress_ns_ = 0;   // when something was last committed, or nothing was left to be
+  std::optional<uint64_t> idle_since_ns_;
+  std::string complaint_;
+  bool started_ = false;
+  bool done_ = false;
+};
+
+}  // namespace sidrec

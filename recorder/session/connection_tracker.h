@@ -1,0 +1,101 @@
+// ConnectionTracker: turns a ring's records into events: which connection, at which offset, open or closed. Pure; one
+// for each ring.
+//
+// Invariants
+//  1. Offsets of a connection and direction are dense: what is missing is a gap with its length.
+//  2. Of a connection come one kConnOpen first, one kConnClose last, and both once.
+//  3. A connection closes when no process holds a descriptor of it. Holders are counted by pid; once a fork or a
+//     descriptor passed away may have made holders that nobody counted, the kernel is asked (StillHeld).
+//  4. An event's identity is its record's position, unique and growing within a lane. The open that must be invented
+//     for data of an unknown connection has the position before it: no record ends there.
+//  5. A close that no record caused (the host died, or the kernel said so) has no lane, and the connection as pos.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "recorder/event/event.h"
+#include "recorder/ring/outstanding.h"
+#include "recorder/ring/ring_reader.h"
+#include "recorder/session/sid_template.h"
+
+namespace sidrec {
+
+class ConnectionTracker {
+ public:
+  // Where the events go.
+  class Sink {
+   public:
+    virtual ~Sink() = default;
+    // Who takes the events of this SID. Asked once for each connection; stays valid until the connection's close.
+    virtual OwnerId owner_of(const std::string& sid) = 0;
+    virtual void event(OwnerId owner, const EventHeader& header, std::string_view payload) = 0;
+  };
+  // Does any process still hold this connection?
+  using StillHeld = std::function<bool(uint64_t conn, const ConnOpen& open)>;
+
+  struct Host {
+    uint32_t pid = 0;
+    std::string program;
+  };
+
+  ConnectionTracker(SidTemplate sid_template, Host host, Sink& sink, StillHeld still_held);
+
+  // The owner of what came of the record, kNobody when no event did.
+  OwnerId take(const RingRecord& record);
+
+  // Asks again about connections that nobody we know of holds. To be called at deadline_ns().
+  void on_timer(uint64_t now_ns);
+  std::optional<uint64_t> deadline_ns() const;
+
+  // The ring is dead and all its records were taken: closes everything.
+  void host_died(uint64_t now_ns);
+
+  size_t open_connections() const { return connections_.size(); }
+
+ private:
+  struct Holder {
+    uint32_t pid;
+    uint32_t descriptors;
+  };
+  struct Connection {
+    OwnerId owner = kNobody;
+    ConnOpen open{};
+    std::vector<Holder> holders;  // a handful
+    uint64_t offset[2] = {0, 0};
+    uint64_t missing[2] = {0, 0};
+    bool maybe_elsewhere = false;
+    bool released = false;  // `last` and `why` are those of a Release
+    ring::Release last{};
+    uint8_t why = 0;
+    uint64_t ask_again_ns = 0;  // 0: not waiting for the kernel's word
+    uint64_t ask_pause_ns = 0;
+  };
+  using Connections = std::unordered_map<uint64_t, Connection>;
+
+  Connection& known(const RingRecord& record);
+  Connection& open(uint64_t conn, const ConnOpen& open, const RingRecord& record, uint64_t pos);
+  OwnerId on_open(const RingRecord& record);
+  OwnerId on_data(const RingRecord& record);
+  OwnerId on_gap(const RingRecord& record);
+  OwnerId on_release(const RingRecord& record);
+  void on_fork(uint32_t pid);
+  static void hold(Connection& connection, uint32_t pid);
+  void ask(Connections::iterator at, uint64_t now_ns);
+  void close(Connections::iterator at, EventHeader header);
+  void close_without_record(Connections::iterator at, CloseWhy why, uint64_t now_ns);
+
+  SidTemplate sid_template_;
+  Host host_;
+  Sink& sink_;
+  StillHeld still_held_;
+  Connections connections_;
+  size_t asking_ = 0;  // connections with ask_again_ns
+};
+
+}  // namespace sidrec

@@ -1,0 +1,88 @@
+#include "recorder/trail/reader.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace sidrec {
+namespace {
+
+// 0 to 63; -1 for a byte that is no base64 digit.
+int base64_digit(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  if (c == '+') return 62;
+  return c == '/' ? 63 : -1;
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  const size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
+  text.remove_suffix(padding);
+  std::string bytes;
+  bytes.reserve(text.size() / 4 * 3 + 3);
+  uint32_t bits = 0;
+  uint32_t have = 0;
+  for (const char c : text) {
+    const int digit = base64_digit(c);
+    if (digit < 0) return std::nullopt;
+    bits = (bits << 6 | static_cast<uint32_t>(digit)) & 0xffffff;
+    have += 6;
+    if (have >= 8) {
+      have -= 8;
+      bytes += static_cast<char>(bits >> have & 0xff);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+TrailReader::TrailReader(std::string path, UniqueFd fd)
+    : path_(std::move(path)), fd_(std::move(fd)), source_(fd_.get(), path_) {}
+
+Result<TrailReader> TrailReader::open(std::string path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return errno_error("cannot open the trail " + path);
+  struct stat found {};
+  if (fstat(fd.get(), &found) != 0) return errno_error("cannot look at the trail " + path);
+  if (!S_ISREG(found.st_mode)) return Error{path + " is not a trail: not a regular file", EINVAL};
+  return TrailReader(std::move(path), std::move(fd));
+}
+
+Error TrailReader::error_here(std::string_view what) const {
+  return Error{path_ + ":" + std::to_string(source_.line_number()) + ": " + std::string(what)};
+}
+
+Result<nlohmann::json> TrailReader::parsed() const {
+  auto object = nlohmann::json::parse(line_, nullptr, false);
+  if (!object.is_object() || string_at(object, "ev").empty() || number_at(object, "seq") == 0) {
+    return error_here("not a line of a trail");
+  }
+  return object;
+}
+
+bool TrailReader::was_shortened() const {
+  struct stat found {};
+  return fstat(fd_.get(), &found) == 0 && static_cast<uint64_t>(found.st_size) < source_.next_offset();
+}
+
+std::string string_at(const nlohmann::json& line, const char* key) {
+  const auto found = line.find(key);
+  return found != line.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+uint64_t number_at(const nlohmann::json& line, const char* key) {
+  const auto found = line.find(key);
+  return found != line.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
+}
+
+std::optional<std::string> payload_of(const nlohmann::json& line) {
+  if (const auto text = line.find("text"); text != line.end() && text->is_string()) return text->get<std::string>();
+  if (const auto b64 = line.find("b64"); b64 != line.end() && b64->is_string()) {
+    return decode_base64(b64->get_ref<const std::string&>());
+  }
+  return std::nullopt;
+}
+
+}  // namespace sidrec

@@ -1,0 +1,53 @@
+// TrailReader: a trail line by line, as written and as JSON. For the command line and the tests.
+//
+// Invariants
+//  1. Reads whole lines only; a torn or still growing last line is never an error, next() sees it once it is whole.
+//  2. A line that is no trail line is one error that names file and line, never a guess.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "recorder/base/result.h"
+#include "recorder/base/unique_fd.h"
+#include "recorder/trail/line_source.h"
+
+namespace sidrec {
+
+class TrailReader {
+ public:
+  static Result<TrailReader> open(std::string path);
+
+  // False at the end, for now.
+  Result<bool> next() { return source_.next(line_); }
+  std::string_view line() const { return line_; }  // without '\n', until the next call
+  Result<nlohmann::json> parsed() const;
+
+  // "FILE:LINE: what"
+  Error error_here(std::string_view what) const;
+
+  // Fewer bytes than have been read already: not the file it was.
+  bool was_shortened() const;
+  int fd() const { return fd_.get(); }
+  const std::string& path() const { return path_; }
+  const LineSource& source() const { return source_; }
+
+ private:
+  TrailReader(std::string path, UniqueFd fd);
+
+  std::string path_;
+  UniqueFd fd_;
+  LineSource source_;
+  std::string_view line_;
+};
+
+// The text of a string member; "" where there is none.
+std::string string_at(const nlohmann::json& line, const char* key);
+uint64_t number_at(const nlohmann::json& line, const char* key);
+
+// The bytes of a data line, from its `text` or `b64`; nothing if it has neither, or b64 that is not base64.
+std::optional<std::string> payload_of(const nlohmann::json& line);
+
+}  // namespace sidrec

@@ -1,0 +1,34 @@
+// One direction of one connection, put together from a trail by `off`. For `sidrec cat`.
+//
+// Invariants
+//  1. The bytes handed out are the connection's, from offset 0, without a hole and without one twice; where the trail
+//     cannot give the next one, that is an outcome with offset and reason, and nothing behind it is handed out.
+//  2. Memory does not grow with the trail: bytes go out as their lines come. Only lines ahead of their turn are
+//     remembered, by place, at most kMaxAhead of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "recorder/base/result.h"
+#include "recorder/event/event.h"
+#include "recorder/trail/reader.h"
+
+namespace sidrec {
+
+struct Reassembly {
+  uint64_t bytes = 0;       // handed out
+  bool connection = false;  // the trail knows the connection at all
+  bool closed = false;      // and holds its close
+  std::string hole;         // empty: none. Else a sentence that names offset, length and reason
+};
+
+inline constexpr size_t kMaxAhead = 1024 * 1024;
+
+// `sink` answers false to stop (its reader has gone): then what was found so far is returned.
+Result<Reassembly> reassemble(TrailReader& reader, std::string_view conn, Direction dir,
+                              const std::function<bool(std::string_view)>& sink);
+
+}  // namespace sidrec

@@ -1,0 +1,222 @@
+#include "recorder/trail/trail.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <memory>
+
+#include "recorder/base/sid_path.h"
+#include "recorder/trail/last_line.h"
+#include "recorder/trail/trail_scan.h"
+
+namespace sidrec {
+namespace {
+
+constexpr mode_t kTrailMode = 0640;
+constexpr int kTrailFlags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;  // a FIFO must not hold us
+constexpr size_t kKeepRoom = 16 * 1024 * 1024;  // what an idle trail may keep of a burst's buffer
+
+// What `.live` says, if it says the name of a trail in its own directory.
+std::optional<std::string> live_name(int dir) {
+  std::array<char, NAME_MAX + 1> target;
+  const ssize_t length = readlinkat(dir, std::string(kLiveLink).c_str(), target.data(), target.size());
+  if (length <= 0) return std::nullopt;
+  std::string name(target.data(), static_cast<size_t>(length));
+  if (!session_of_trail_name(name)) return std::nullopt;
+  return name;
+}
+
+bool is_regular(int fd) {
+  struct stat found {};
+  return fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
+}
+
+bool has_ended(int fd) {
+  const auto last = last_whole_line(fd);
+  return last && is_session_end(*last);
+}
+
+UniqueFd open_directory(const std::string& path) {
+  return UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+}  // namespace
+
+Trail::Trail(std::string audit_dir, std::string sid)
+    : audit_dir_(std::move(audit_dir)), sid_(std::move(sid)), dir_path_(sid_dir(audit_dir_, sid_)) {}
+
+std::optional<UnfinishedTrail> Trail::find_unfinished(std::string_view audit_dir, std::string_view sid) {
+  const std::string dir_path = sid_dir(audit_dir, sid);
+  const UniqueFd dir = open_directory(dir_path);
+  if (!dir) return std::nullopt;
+  const auto name = live_name(dir.get());
+  if (!name) return std::nullopt;
+  const UniqueFd file(openat(dir.get(), name->c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file || !is_regular(file.get()) || has_ended(file.get())) return std::nullopt;
+  return UnfinishedTrail{dir_path + "/" + *name, *session_of_trail_name(*name)};
+}
+
+Result<UniqueFd> Trail::open_dir() const {
+  if (auto made = make_sid_dir(audit_dir_, sid_); !made) return made.error();
+  UniqueFd dir = open_directory(dir_path_);
+  if (!dir) return errno_error("cannot open the directory " + dir_path_);
+  return dir;
+}
+
+Result<void> Trail::point_live_at(int dir, const std::string& name) const {
+  const std::string live(kLiveLink);
+  const std::string fresh = live + ".new";
+  unlinkat(dir, fresh.c_str(), 0);  // what a master that died here left
+  if (symlinkat(name.c_str(), dir, fresh.c_str()) != 0 || renameat(dir, fresh.c_str(), dir, live.c_str()) != 0) {
+    return errno_error("cannot make " + dir_path_ + "/" + live);
+  }
+  return {};
+}
+
+void Trail::start_lines(const SessionIdentity& identity, uint32_t epoch) {
+  SessionIdentity now = identity;
+  now.epoch = epoch_ = epoch;
+  lines_.emplace(sid_, now);
+  pending_.clear();
+  end_written_ = false;
+}
+
+Result<void> Trail::begin(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) {
+  if (!is_session_id(identity.session)) return Error{"not a session id: " + identity.session, EINVAL};
+  auto dir = open_dir();
+  if (!dir) return dir.error();
+  start_lines(identity, std::max(identity.epoch, 1u));
+  start_wall_ns_ = lines_->wall_ns(time_ns);
+  name_ = trail_name(start_wall_ns_, identity.session);
+  file_ = dir_path_ + "/" + name_;
+  // The link first: a death between the two leaves a link to nothing, which nobody minds.
+  if (auto live = point_live_at(dir->get(), name_); !live) return live;
+  fd_.reset(openat(dir->get(), name_.c_str(), kTrailFlags | O_CREAT | O_EXCL, kTrailMode));
+  if (!fd_) return errno_error("cannot make the trail " + file_);
+  seq_ = 0;
+  latest_wall_us_ = 0;
+  totals_ = {};
+  laneless_closes_.clear();
+  falls_back(time_ns);
+  lines_->session_start(pending_, ++seq_, time_ns, master);
+  if (auto started = commit(); !started) {
+    // Nothing has been recorded here yet: leave no empty trail behind, so that begin() may be tried again.
+    unlinkat(dir->get(), name_.c_str(), 0);
+    unlinkat(dir->get(), std::string(kLiveLink).c_str(), 0);
+    fd_.reset();
+    pending_.clear();
+    return started;
+  }
+  return {};
+}
+
+Result<std::string> Trail::find_name(int dir, std::string_view session) const {
+  if (const auto live = live_name(dir); live && session_of_trail_name(*live) == session) return *live;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(opendir(dir_path_.c_str()), closedir);
+  while (entries) {
+    const dirent* entry = readdir(entries.get());
+    if (entry == nullptr) break;
+    if (session_of_trail_name(entry->d_name) == session) return std::string(entry->d_name);
+  }
+  return Error{"no trail of session " + std::string(session) + " in " + dir_path_, ENOENT};
+}
+
+Result<void> Trail::cut(const TrailScan& scan) {
+  if (scan.torn_bytes == 0) return {};
+  if (ftruncate(fd_.get(), static_cast<off_t>(scan.whole_bytes)) != 0) {
+    return errno_error("cannot cut the torn last line of " + file_);
+  }
+  return {};
+}
+
+Result<Watermarks> Trail::resume(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) {
+  if (!is_session_id(identity.session)) return Error{"not a session id: " + identity.session, EINVAL};
+  auto dir = open_dir();
+  if (!dir) return dir.error();
+  auto name = find_name(dir->get(), identity.session);
+  if (!name) return name.error();
+  name_ = *name;
+  file_ = dir_path_ + "/" + name_;
+  fd_.reset(openat(dir->get(), name_.c_str(), kTrailFlags));
+  if (!fd_) return errno_error("cannot open the trail " + file_);
+  if (!is_regular(fd_.get())) return Error{file_ + " is not a regular file", EINVAL};
+  auto scan = scan_trail(fd_.get(), file_);
+  if (!scan) return scan.error();
+  if (scan->ended) return Error{file_ + " has its session.end already", EEXIST};
+  if (auto whole = cut(*scan); !whole) return whole.error();
+  if (auto live = point_live_at(dir->get(), name_); !live) return live.error();
+
+  const uint32_t last_epoch = std::max(scan->last_epoch, identity.epoch);
+  start_lines(identity, last_epoch + 1);
+  seq_ = scan->last_seq;
+  totals_ = std::move(scan->totals);
+  laneless_closes_ = std::move(scan->laneless_closes);
+  start_wall_ns_ = scan->started ? scan->start_wall_ns : lines_->wall_ns(time_ns);
+  latest_wall_us_ = scan->latest_wall_ns / 1000;
+  falls_back(time_ns);
+  // The master before us may have died before its first line was whole.
+  if (!scan->started) lines_->session_start(pending_, ++seq_, time_ns, master);
+  const std::string_view why = identity.epoch == 0 ? "recovered" : "master gone";
+  lines_->master_change(pending_, ++seq_, time_ns, scan->master, master.rec, why, scan->torn_bytes);
+  if (auto committed = commit(); !committed) return committed.error();
+  return std::move(scan->watermarks);
+}
+
+// Compares what the lines show, microseconds, and remembers the latest.
+bool Trail::falls_back(uint64_t time_ns) {
+  const uint64_t wall_us = lines_->wall_ns(time_ns) / 1000;
+  if (wall_us < latest_wall_us_) return true;
+  latest_wall_us_ = wall_us;
+  return false;
+}
+
+void Trail::append(std::string_view rec, const EventView& event, bool late) {
+  switch (event->kind) {
+    case EventKind::kData: totals_.data(event->dir, event->len); break;
+    case EventKind::kGap: totals_.gap(event->dir, event->len); break;
+    case EventKind::kConnOpen: totals_.opened(rec, event->conn); break;
+    case EventKind::kConnClose:
+      if (event->lane == kNoLane && laneless_closes_.contains({event->conn, std::string(rec)})) return;
+      totals_.closed(rec, event->conn);
+      break;
+  }
+  const bool fell = falls_back(event->time_ns);
+  lines_->event(pending_, ++seq_, rec, event, late || fell);
+}
+
+Result<void> Trail::commit() {
+  size_t written = 0;
+  while (written < pending_.size()) {
+    const ssize_t put = write(fd_.get(), pending_.data() + written, pending_.size() - written);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) {
+      const int code = put < 0 ? errno : ENOSPC;
+      pending_.erase(0, written);
+      return errno_error("cannot write " + file_, code);
+    }
+    written += static_cast<size_t>(put);
+  }
+  pending_.clear();
+  if (pending_.capacity() > kKeepRoom) pending_.shrink_to_fit();
+  return {};
+}
+
+Result<void> Trail::end(uint64_t time_ns, std::string_view why) {
+  if (!end_written_) {
+    const uint64_t end_wall_ns = std::max(lines_->wall_ns(time_ns), start_wall_ns_);
+    lines_->session_end(pending_, ++seq_, time_ns, totals(), (end_wall_ns - start_wall_ns_) / 1'000'000, why);
+    end_written_ = true;
+  }
+  if (auto committed = commit(); !committed) return committed;
+  const UniqueFd dir = open_directory(dir_path_);
+  if (dir && live_name(dir.get()) == name_) unlinkat(dir.get(), std::string(kLiveLink).c_str(), 0);
+  fd_.reset();
+  return {};
+}
+
+}  // namespace sidrec

@@ -1,0 +1,90 @@
+// Trail: the storage engine that writes one session's JSON-lines file, docs/trail-format.md. For a master only.
+//
+// Invariants
+//  1. One writer: the caller holds the flock of the SID's directory (DESIGN D5) for as long as it uses a Trail.
+//  2. Lines are whole and in order: what commit() could not write stays gathered, and the next commit() goes on at
+//     the very byte. Only a death in between leaves a torn line; the next master cuts it and says so.
+//  3. seq is dense over all masters; ts never falls but on lines that say "late":true, whoever says so first, the
+//     caller or the clock.
+//  4. `.live` in the SID's directory names the unfinished trail from before its first line until after its last.
+//
+// A trail on a full disk grows in memory: pending_bytes() is what the caller's bound is held against.
+// The process must ignore SIGXFSZ, or a file size limit kills it instead of being an error (setrlimit(2)).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "recorder/base/unique_fd.h"
+#include "recorder/store/storage_engine.h"
+#include "recorder/trail/line.h"
+#include "recorder/trail/session_totals.h"
+
+namespace sidrec {
+
+struct TrailScan;
+
+struct UnfinishedTrail {
+  std::string file;  // its whole path
+  std::string session;
+};
+
+class Trail : public StorageEngine {
+ public:
+  // Touches nothing; begin() or resume() come first.
+  Trail(std::string audit_dir, std::string sid);
+  Trail(const Trail&) = delete;
+  Trail& operator=(const Trail&) = delete;
+
+  // The trail that `.live` names, if it is there and has no session.end as its last line. Takes constant time.
+  static std::optional<UnfinishedTrail> find_unfinished(std::string_view audit_dir, std::string_view sid);
+
+  Result<void> begin(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) override;
+
+  // Reads the whole trail (trail_scan.h says why and what it costs). The new epoch is one above the highest that the
+  // trail or `identity` knows. An identity with epoch 0 comes from find_unfinished(), not from a peer: the
+  // master.change then says "recovered", else "master gone". Facts without a lane have no watermark: append() itself
+  // leaves out a close of that kind which the trail holds already.
+  Result<Watermarks> resume(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) override;
+
+  void append(std::string_view rec, const EventView& event, bool late) override;
+  Result<void> commit() override;
+  size_t pending_bytes() const override { return pending_.size(); }
+
+  // After an error call it again: the line is not written twice.
+  Result<void> end(uint64_t time_ns, std::string_view why) override;
+
+  uint32_t epoch() const { return epoch_; }
+  const std::string& file() const { return file_; }  // whole path, once begun or resumed
+  const SessionTotals& totals() const { return totals_.totals(); }
+
+ private:
+  Result<UniqueFd> open_dir() const;
+  Result<std::string> find_name(int dir, std::string_view session) const;
+  Result<void> point_live_at(int dir, const std::string& name) const;
+  Result<void> cut(const TrailScan& scan);
+  void start_lines(const SessionIdentity& identity, uint32_t epoch);
+  bool falls_back(uint64_t time_ns);
+
+  std::string audit_dir_;
+  std::string sid_;
+  std::string dir_path_;
+  std::string file_;
+  std::string name_;
+  UniqueFd fd_;
+  std::optional<LineWriter> lines_;
+  std::string pending_;
+  uint64_t seq_ = 0;  // of the last line
+  uint32_t epoch_ = 0;
+  uint64_t start_wall_ns_ = 0;
+  uint64_t latest_wall_us_ = 0;
+  TotalsCounter totals_;
+  std::set<std::pair<uint64_t, std::string>> laneless_closes_;
+  bool end_written_ = false;
+};
+
+}  // namespace sidrec

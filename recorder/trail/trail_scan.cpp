@@ -1,0 +1,95 @@
+#include "recorder/trail/trail_scan.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "recorder/trail/line_facts.h"
+#include "recorder/trail/line_source.h"
+#include "recorder/trail/timestamp.h"
+
+namespace sidrec {
+namespace {
+
+class Scanner {
+ public:
+  void line(std::string_view line) {
+    LineFacts facts;
+    if (!reader_.read(line, facts)) {
+      ++scan_.foreign_lines;
+      return;
+    }
+    time(facts.ts);
+    scan_.last_seq = std::max(scan_.last_seq, facts.seq);
+    scan_.last_epoch = std::max(scan_.last_epoch, facts.epoch);
+    if (facts.lane) watermark(facts);
+    count(line, facts);
+  }
+
+  TrailScan scan_;
+
+ private:
+  void time(std::string_view ts) {
+    const auto wall = parse_timestamp(ts);
+    if (!wall) return;
+    if (scan_.start_wall_ns == 0) scan_.start_wall_ns = *wall;
+    scan_.latest_wall_ns = std::max(scan_.latest_wall_ns, *wall);
+  }
+
+  void watermark(const LineFacts& facts) {
+    if (*facts.lane == kNoLane) {
+      const auto conn = conn_of(facts.conn);
+      if (facts.kind == LineKind::kConnClose && conn) scan_.laneless_closes.emplace(*conn, facts.rec);
+      return;
+    }
+    if (mark_ == nullptr || mark_->first.second != *facts.lane || mark_->first.first != facts.rec) {
+      mark_ = &*scan_.watermarks.try_emplace({std::string(facts.rec), *facts.lane}, 0).first;
+    }
+    mark_->second = std::max(mark_->second, facts.pos);
+  }
+
+  void count(std::string_view line, const LineFacts& facts) {
+    switch (facts.kind) {
+      case LineKind::kData: scan_.totals.data(facts.dir, facts.len); break;
+      case LineKind::kGap: scan_.totals.gap(facts.dir, facts.len); break;
+      case LineKind::kConnOpen: scan_.totals.opened(facts.rec, conn_of(facts.conn).value_or(0)); break;
+      case LineKind::kConnClose: scan_.totals.closed(facts.rec, conn_of(facts.conn).value_or(0)); break;
+      case LineKind::kSessionStart:
+        scan_.started = true;
+        scan_.master = facts.rec;
+        break;
+      case LineKind::kMasterChange: {
+        const auto parsed = nlohmann::json::parse(line, nullptr, false);
+        if (parsed.is_object() && parsed.contains("to") && parsed["to"].is_string()) scan_.master = parsed["to"];
+        break;
+      }
+      case LineKind::kSessionEnd: scan_.ended = true; break;
+      case LineKind::kOther: break;
+    }
+  }
+
+  LineFactsReader reader_;
+  Watermarks::value_type* mark_ = nullptr;  // of the last line: most lines share theirs with the line before
+};
+
+}  // namespace
+
+Result<TrailScan> scan_trail(int fd, const std::string& name) {
+  Scanner scanner;
+  LineSource source(fd, name);
+  std::string_view line;
+  while (true) {
+    auto more = source.next(line);
+    if (!more) return more.error();
+    if (!*more) break;
+    scanner.line(line);
+  }
+  struct stat found {};
+  if (fstat(fd, &found) != 0) return errno_error("cannot look at " + name);
+  scanner.scan_.whole_bytes = source.next_offset();
+  const auto size = static_cast<uint64_t>(found.st_size);
+  scanner.scan_.torn_bytes = size - std::min(size, source.next_offset());
+  return std::move(scanner.scan_);
+}
+
+}  // namespace sidrec

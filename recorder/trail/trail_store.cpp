@@ -1,0 +1,71 @@
+#include "recorder/trail/trail_store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <memory>
+
+#include "recorder/base/sid_path.h"
+#include "recorder/base/unique_fd.h"
+
+namespace sidrec {
+namespace {
+
+Result<std::vector<std::string>> names_in(const std::string& dir) {
+  std::vector<std::string> names;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(opendir(dir.c_str()), closedir);
+  if (!entries && (errno == ENOENT || errno == ENOTDIR)) return names;
+  if (!entries) return errno_error("cannot read the directory " + dir);
+  while (const dirent* entry = readdir(entries.get())) names.emplace_back(entry->d_name);
+  return names;
+}
+
+Result<void> add_trails(const std::string& dir, std::vector<TrailFile>& trails) {
+  auto names = names_in(dir);
+  if (!names) return names.error();
+  for (std::string& name : *names) {
+    if (auto session = session_of_trail_name(name)) trails.push_back({dir, std::move(name), *session});
+  }
+  return {};
+}
+
+void sort_by_start(std::vector<TrailFile>& trails) {
+  std::sort(trails.begin(), trails.end(), [](const TrailFile& a, const TrailFile& b) { return a.name < b.name; });
+}
+
+}  // namespace
+
+Result<std::vector<TrailFile>> trails_of_sid(const std::string& audit_dir, std::string_view sid) {
+  std::vector<TrailFile> trails;
+  if (auto added = add_trails(sid_dir(audit_dir, sid), trails); !added) return added.error();
+  sort_by_start(trails);
+  return trails;
+}
+
+Result<std::vector<TrailFile>> trails_of_store(const std::string& audit_dir) {
+  auto sids = names_in(audit_dir);
+  if (!sids) return sids.error();
+  std::vector<TrailFile> trails;
+  for (const std::string& name : *sids) {
+    if (name.starts_with('.')) continue;  // encode_sid() never makes such a name
+    if (auto added = add_trails(audit_dir + "/" + name, trails); !added) return added.error();
+  }
+  sort_by_start(trails);
+  return trails;
+}
+
+bool is_live(const TrailFile& trail) {
+  std::array<char, NAME_MAX + 1> target;
+  const std::string live = trail.dir + "/" + std::string(kLiveLink);
+  const ssize_t length = readlink(live.c_str(), target.data(), target.size());
+  if (length <= 0 || std::string_view(target.data(), static_cast<size_t>(length)) != trail.name) return false;
+  const UniqueFd dir(open(trail.dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return dir && flock(dir.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+}  // namespace sidrec

@@ -1,0 +1,243 @@
+#include "shim/capture.h"
+
+#include <sys/socket.h>
+
+#include "shim/lane.h"
+#include "shim/process.h"
+#include "shim/sys.h"
+#include "shim/tcp.h"
+
+namespace sidrec {
+namespace {
+
+constexpr uint64_t kOpenRaceNs = 50'000'000;  // how long a second thread waits for the first one's Open record
+
+// Local ports this process or an ancestor has listened on: a passed socket with such a port is a client's.
+constinit std::atomic<uint64_t> g_listened[65536 / 64]{};
+
+bool write(ring::Kind kind, uint64_t cookie, uint8_t dir, uint8_t why, Bytes& from, size_t payload,
+           Patience& patience) {
+  ring::Header* ring = ring_of_process();
+  if (!ring) return false;
+  ring::RecordHeader record{};
+  record.payload = static_cast<uint32_t>(payload);
+  record.kind = kind;
+  record.dir = dir;
+  record.why = why;
+  record.pid = own_pid();
+  record.conn = cookie;
+  return write_record(ring, record, from, patience);
+}
+
+template <typename T>
+bool write(ring::Kind kind, uint64_t cookie, uint8_t dir, uint8_t why, const T& payload, Patience& patience) {
+  const iovec iov{const_cast<T*>(&payload), sizeof payload};
+  Bytes from(&iov, 1);
+  return write(kind, cookie, dir, why, from, sizeof payload, patience);
+}
+
+bool write(ring::Kind kind, uint64_t cookie) {
+  Patience patience;
+  Bytes nothing(nullptr, 0);
+  return write(kind, cookie, 0, 0, nothing, 0, patience);
+}
+
+void lose(Entry& entry, ring::Direction dir, size_t bytes) {
+  entry.lost_bytes[dir].fetch_add(bytes, std::memory_order_relaxed);
+  entry.lost_records[dir].fetch_add(1, std::memory_order_relaxed);
+}
+
+// What was lost before is told before anything newer of that direction.
+bool tell_losses(const Subject& s, ring::Direction dir, Patience& patience) {
+  if (__builtin_expect(s.entry->lost_bytes[dir].load(std::memory_order_relaxed) == 0, 1)) return true;
+  const ring::Gap gap{s.entry->lost_bytes[dir].exchange(0), s.entry->lost_records[dir].exchange(0)};
+  if (gap.bytes == 0 || write(ring::kGap, s.cookie, dir, ring::kOverflow, gap, patience)) return true;
+  s.entry->lost_bytes[dir].fetch_add(gap.bytes);
+  s.entry->lost_records[dir].fetch_add(gap.records);
+  return false;
+}
+
+bool write_open(const Entry& entry) {
+  ring::Open open{};
+  open.family = entry.family;
+  open.via = entry.via;
+  open.client_port = entry.client_port;
+  open.server_port = entry.server_port;
+  __builtin_memcpy(open.client_addr, entry.client_addr, sizeof open.client_addr);
+  __builtin_memcpy(open.server_addr, entry.server_addr, sizeof open.server_addr);
+  Patience patience;
+  return write(ring::kOpen, entry.cookie, 0, 0, open, patience);
+}
+
+// Other descriptors of this process that are copies of the same, not yet opened connection are now open, too.
+void open_copies(int fd, const Entry& entry) {
+  for (int other = 0; other < tracked_bound(); ++other) {
+    if (other == fd || kind_of(other) != kClient) continue;
+    Entry* copy = entry_for(other);
+    if (copy->cookie != entry.cookie || copy->opened.load() != kNotOpened) continue;
+    copy->opened.store(kOpened);
+    write(ring::kHold, entry.cookie);
+  }
+}
+
+bool has_copy(int fd, const Entry& entry) {
+  for (int other = 0; other < tracked_bound(); ++other)
+    if (other != fd && kind_of(other) == kClient && entry_for(other)->cookie == entry.cookie) return true;
+  return false;
+}
+
+void open(int fd, Entry& entry) {
+  uint8_t expected = kNotOpened;
+  if (!entry.opened.compare_exchange_strong(expected, kOpening)) {
+    const uint64_t deadline = sys::monotonic_ns() + kOpenRaceNs;
+    while (entry.opened.load() == kOpening && sys::monotonic_ns() < deadline) sys::sleep_ns(20'000);
+    return;
+  }
+  write_open(entry);
+  if (entry.shared) open_copies(fd, entry);
+  entry.opened.store(kOpened);
+  ensure_recorder();
+}
+
+void release(int fd, Entry& entry, ring::ReleaseWhy why) {
+  const Subject s{&entry, entry.cookie};
+  Patience patience;
+  tell_losses(s, ring::kIn, patience);
+  tell_losses(s, ring::kOut, patience);
+  ring::Release counts{};
+  if (!sandboxed()) kernel_counts(fd, entry, counts);
+  write(ring::kRelease, entry.cookie, 0, why, counts, patience);
+}
+
+// A connection that was accepted here and never used is still a connection, unless a child may have got it since.
+bool unused_is_ours(int fd, const Entry& entry) {
+  return entry.via == ring::kAccept && entry.birth_pid == own_pid() && entry.birth_forks == forks() &&
+         !(entry.shared && has_copy(fd, entry));
+}
+
+void forget_client(int fd, ring::ReleaseWhy why) {
+  Entry& entry = *entry_for(fd);
+  if (entry.opened.load() == kNotOpened) {
+    if (!unused_is_ours(fd, entry)) return;
+    open(fd, entry);
+  }
+  release(fd, entry, why);
+}
+
+}  // namespace
+
+Subject begin(int fd) {
+  Entry* entry = entry_for(fd);
+  if (!entry || own_pid() == 0) return {};
+  const Subject s{entry, entry->cookie};
+  if (__builtin_expect(entry->opened.load(std::memory_order_acquire) != kOpened, 0)) open(fd, *entry);
+  return s;
+}
+
+void captured(const Subject& s, ring::Direction dir, const void* buffer, size_t bytes) {
+  const iovec iov{const_cast<void*>(buffer), bytes};
+  captured(s, dir, &iov, 1, bytes);
+}
+
+void captured(const Subject& s, ring::Direction dir, const iovec* iov, size_t count, size_t bytes) {
+  if (!s) return;
+  ring::Header* ring = ring_of_process();
+  if (!ring) return lose(*s.entry, dir, bytes);
+  const size_t most = most_payload(ring);
+  Patience patience;
+  Bytes from(iov, count);
+  while (bytes > 0) {
+    const size_t part = bytes < most ? bytes : most;
+    if (!tell_losses(s, dir, patience) || !write(ring::kData, s.cookie, dir, 0, from, part, patience))
+      return lose(*s.entry, dir, bytes);
+    bytes -= part;
+  }
+}
+
+void passed_unseen(const Subject& s, ring::Direction dir, size_t bytes, ring::GapWhy why) {
+  if (!s || bytes == 0) return;
+  Patience patience;
+  const ring::Gap gap{bytes, 1};
+  if (!tell_losses(s, dir, patience) || !write(ring::kGap, s.cookie, dir, why, gap, patience))
+    lose(*s.entry, dir, bytes);
+}
+
+void saw_eof(const Subject& s) {
+  if (s) s.entry->read_eof.store(1, std::memory_order_relaxed);
+}
+
+void born_client(int fd, ring::Via via) {
+  Entry* entry = entry_for(fd);
+  Entry fresh{};
+  if (!entry || own_pid() == 0) return;
+  clear_kind(fd);
+  if (!describe_connection(fd, fresh)) return;
+  fresh.via = via;
+  fresh.birth_pid = own_pid();
+  fresh.birth_forks = forks();
+  fresh.shared = via != ring::kAccept;  // an inherited connection often sits on 0, 1 and 2
+  copy_entry(*entry, fresh);
+  set_kind(fd, kClient);
+}
+
+void born_listener(int fd) {
+  if (own_pid() == 0) return;
+  const uint16_t port = local_port(fd);
+  if (!port || !entry_for(fd)) return;
+  g_listened[port / 64].fetch_or(uint64_t{1} << (port % 64), std::memory_order_relaxed);
+  set_kind(fd, kListener);
+}
+
+void born_passed(int fd) {
+  born_untracked(fd);
+  if (sandboxed()) return;
+  const uint16_t port = local_port(fd);
+  if (port && (g_listened[port / 64].load(std::memory_order_relaxed) >> (port % 64) & 1))
+    born_client(fd, ring::kPassed);
+}
+
+void duplicated(int from, int to) {
+  if (in_vfork_child()) return;
+  born_untracked(to);
+  const FdKind kind = kind_of(from);
+  if (kind == kUntracked) return;
+  Entry* target = entry_for(to);
+  if (!target) return;
+  if (kind == kClient) {
+    Entry& source = *entry_for(from);
+    source.shared = 1;
+    copy_entry(*target, source);
+    if (source.opened.load() == kOpened) write(ring::kHold, source.cookie);
+  }
+  set_kind(to, kind);
+}
+
+void given_away(int fd) {
+  if (kind_of(fd) != kClient) return;
+  Entry& entry = *entry_for(fd);
+  if (entry.opened.load() == kOpened)
+    write(ring::kShared, entry.cookie);
+  else
+    entry.birth_forks = forks() - 1;  // as after a fork: whoever uses it first reports it
+}
+
+void forget(int fd) {
+  if (kind_of(fd) == kClient) forget_client(fd, ring::kClosed);
+  clear_kind(fd);
+}
+
+void shut_down(int fd, int how) {
+  if (kind_of(fd) == kClient && how != SHUT_RD) entry_for(fd)->write_shut.store(1, std::memory_order_relaxed);
+}
+
+void announce_fork() { write(ring::kFork, 0); }
+
+void forget_all(ring::ReleaseWhy why) {
+  for (int fd = 0; fd < tracked_bound(); ++fd)
+    if (kind_of(fd) == kClient) {
+      forget_client(fd, why);
+      clear_kind(fd);
+    }
+}
+
+}  // namespace sidrec

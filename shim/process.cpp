@@ -1,0 +1,171 @@
+#include "shim/process.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <atomic>
+
+#include "shim/capture.h"
+#include "shim/fd_table.h"
+#include "shim/inherited.h"
+#include "shim/real.h"
+#include "shim/ring_file.h"
+#include "shim/settings.h"
+#include "shim/spawn.h"
+#include "shim/sys.h"
+
+namespace sidrec {
+namespace {
+
+constexpr uint32_t kLanesOfServer = 8;  // a process that accepts and serves: several threads at once
+constexpr uint32_t kLanesOfChild = 4;   // a forked child that serves one connection
+constexpr uint32_t kFewestLanes = 2;
+constexpr uint64_t kRingRaceNs = 20'000'000;  // how long a loser waits for the winner's ring; it takes about 0.1 ms
+
+enum Stage : uint32_t { kNone = 0, kMaking = 1, kReady = 2, kFailed = 3 };
+
+// On a page with MADV_WIPEONFORK (madvise(2)): a child of fork or _Fork finds it zero.
+struct Process {
+  std::atomic<uint32_t> pid;
+  std::atomic<uint32_t> ring;      // Stage
+  std::atomic<uint32_t> recorder;  // Stage
+  std::atomic<uint32_t> lanes;     // claimed by this process, a bit each
+};
+
+constinit Process* g_process = nullptr;  // nullptr: recording is off
+constinit std::atomic<ring::Header*> g_ring{nullptr};
+constinit std::atomic<uint32_t> g_forks{0};
+// These three are left behind for a child to know its parent by.
+constinit std::atomic<bool> g_recorder_started{false};
+constinit std::atomic<uint32_t> g_claimed{0};
+constinit std::atomic<uint32_t> g_given_up{0};
+constinit bool g_sandboxed = false;
+constinit bool g_forked = false;
+
+// This process's state; the first look after a fork settles what was inherited.
+Process* process() {
+  Process* p = g_process;
+  if (p && __builtin_expect(p->pid.load(std::memory_order_relaxed) == 0, 0)) after_fork_in_child();
+  return p;
+}
+
+uint32_t power_of_two_below(uint32_t value) { return value ? 1u << (31 - __builtin_clz(value)) : 0; }
+
+RingShape shape() {
+  const uint32_t lanes = g_forked ? kLanesOfChild : kLanesOfServer;
+  const uint32_t bytes = g_settings.ring_kib * 1024 / (g_forked ? 8 : 1);
+  uint32_t lane = power_of_two_below(bytes / lanes);
+  lane = lane < ring::kMinLaneBytes ? ring::kMinLaneBytes : lane > ring::kMaxLaneBytes ? ring::kMaxLaneBytes : lane;
+  return {lanes, lane};
+}
+
+__attribute__((constructor)) void start() {
+  resolve_real();
+  if (!load_settings()) return;
+  const long page = sys::call(SYS_mmap, 0, ring::kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page < 0 && page > -4096) return;
+  if (sys::call(SYS_madvise, page, ring::kPage, MADV_WIPEONFORK) < 0) return;
+  auto* p = reinterpret_cast<Process*>(page);
+  p->pid = static_cast<uint32_t>(sys::getpid());
+  pthread_atfork(about_to_fork, nullptr, after_fork_in_child);
+  g_process = p;
+  classify_inherited();
+}
+
+__attribute__((destructor)) void finish() {
+  if (g_process && !in_vfork_child()) forget_all(ring::kExited);
+}
+
+}  // namespace
+
+uint32_t own_pid() {
+  const Process* p = process();
+  return p ? p->pid.load(std::memory_order_relaxed) : 0;
+}
+
+bool in_vfork_child() {
+  const uint32_t pid = own_pid();
+  return pid && pid != static_cast<uint32_t>(sys::getpid());
+}
+
+uint32_t forks() { return g_forks.load(std::memory_order_relaxed); }
+
+void about_to_fork() {
+  g_forks.fetch_add(1, std::memory_order_relaxed);
+  if (process() && recorder_running() && tracked_count() > 0) announce_fork();
+}
+
+void after_fork_in_child() {
+  Process* p = g_process;
+  if (!p || p->pid.load() != 0) return;
+  p->pid.store(static_cast<uint32_t>(sys::getpid()));
+  g_forked = true;
+  ring::Header* ring = g_ring.load();
+  if (!ring) return;
+  if (!g_recorder_started) {  // the parent has only accepted: the child gets a ring of its own when it needs one
+    g_ring.store(nullptr);
+    drop_ring(ring, false);
+    return;
+  }
+  for (uint32_t i = 0; i < ring->lanes && i < ring::kMaxLanes; ++i)
+    if (g_claimed.load() >> i & 1) give_up_lane(ring, i);
+  g_given_up.fetch_or(g_claimed.exchange(0));
+  p->ring.store(kReady);
+  p->recorder.store(kReady);
+}
+
+ring::Header* ring_of_process() {
+  Process* p = process();
+  if (!p) return nullptr;
+  if (__builtin_expect(p->ring.load(std::memory_order_acquire) == kReady, 1)) return g_ring.load();
+  uint32_t none = kNone;
+  if (!sandboxed() && p->ring.compare_exchange_strong(none, kMaking)) {
+    ring::Header* made = make_ring(shape(), p->pid.load());
+    g_ring.store(made);
+    p->ring.store(made ? kReady : kFailed);
+    return made;
+  }
+  // Another thread is making it. Not for ever: a signal handler may have interrupted just that thread.
+  const uint64_t deadline = sys::monotonic_ns() + kRingRaceNs;
+  while (p->ring.load() == kMaking && sys::monotonic_ns() < deadline) sys::sleep_ns(20'000);
+  return p->ring.load() == kReady ? g_ring.load() : nullptr;
+}
+
+uint32_t claimed_lanes() { return process()->lanes.load(std::memory_order_relaxed); }
+
+bool claim_lane(ring::Header* ring, uint32_t lane) {
+  if (g_given_up.load(std::memory_order_relaxed) >> lane & 1) return false;
+  uint32_t free = 0;
+  Process* p = process();
+  if (!lane_control(ring, lane)->owner.compare_exchange_strong(free, p->pid.load())) return false;
+  p->lanes.fetch_or(1u << lane);
+  g_claimed.fetch_or(1u << lane);
+  return true;
+}
+
+void ensure_recorder() {
+  Process* p = process();
+  if (!p || p->recorder.load(std::memory_order_acquire) != kNone || sandboxed()) return;
+  ring::Header* ring = ring_of_process();
+  uint32_t none = kNone;
+  if (!ring || !p->recorder.compare_exchange_strong(none, kMaking)) return;
+  char path[ring::kMaxPath + 64];
+  ring_path(ring, path);
+  const bool started = spawn_recorder(g_settings.recorder.c_str(), path, g_settings.debug);
+  g_recorder_started = started;
+  p->recorder.store(started ? kReady : kFailed, std::memory_order_release);
+}
+
+bool recorder_running() {
+  Process* p = process();
+  const uint32_t stage = p ? p->recorder.load(std::memory_order_relaxed) : kNone;
+  return stage == kReady || stage == kMaking;
+}
+
+void before_rights_drop() {
+  if (tracked_count() > 0 && !in_vfork_child()) ensure_recorder();
+}
+void entered_sandbox() { g_sandboxed = true; }
+bool sandboxed() { return g_sandboxed; }
+
+}  // namespace sidrec

@@ -1,0 +1,30 @@
+// Makes and maps the ring's file. Holds no descriptor afterwards: the shared flock lives in the mappings.
+#pragma once
+
+#include <cstdint>
+
+#include "shim/ring_layout.h"
+
+namespace sidrec {
+
+struct RingShape {
+  uint32_t lanes;
+  uint32_t lane_bytes;
+};
+
+// nullptr when it cannot be had: no right to the directory, no space, RLIMIT_FSIZE too small. Leaves nothing behind
+// then.
+ring::Header* make_ring(const RingShape& shape, uint32_t pid);
+// Unmaps it. With `remove`, also removes the file (a ring that no recorder knows).
+void drop_ring(ring::Header* header, bool remove);
+// Lays anonymous memory over a lane: this process gives it up, the others keep it.
+void give_up_lane(ring::Header* header, uint32_t lane);
+
+void ring_path(const ring::Header* header, char (&path)[ring::kMaxPath + 64]);
+
+inline ring::LaneControl* lane_control(ring::Header* header, uint32_t lane) {
+  return reinterpret_cast<ring::LaneControl*>(reinterpret_cast<char*>(header) + ring::kHeaderBytes +
+                                              lane * ring::lane_stride(header->lane_bytes));
+}
+
+}  // namespace sidrec

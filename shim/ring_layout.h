@@ -1,0 +1,151 @@
+// The ring: the one thing a host and its recorder share.
+//
+// A ring is a file in <run_dir>/rings, made by the shim, mapped by the host and its recorder. It holds one Header
+// and several lanes. Records (facts with a time) go one way, from host to recorder; positions come back.
+//
+// Invariants
+//  1. A lane has at most one writer at a time: the thread whose compare-and-swap put its token into `busy`.
+//  2. head and tail are byte positions that only grow; head - tail <= lane_bytes. `head` is written by the host
+//     only, after the record's bytes (release); `tail` by the recorder only, after the bytes were committed (release).
+//  3. A record not yet published in a lane has time_ns >= that lane's floor_ns. So the recorder may take everything
+//     older than min(now, floor of each busy lane that is not waiting) and miss nothing.
+//  4. Neither side trusts the other: the recorder copies a record out, then checks it, then uses it; the shim stops
+//     recording when a tail makes no sense. Nothing in here is evidence but the records themselves.
+//  5. The ring is dead when flock(LOCK_EX|LOCK_NB) on the file succeeds: the lock taken with LOCK_SH at its making
+//     lives until the last mapping in the last process is gone (flock(2); verified on tmpfs and ext4).
+//
+// All integers are in host byte order: a ring never leaves its machine.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace sidrec::ring {
+
+inline constexpr uint64_t kMagic = 0x31474e4952444953ULL;  // "SIDRING1"
+inline constexpr uint32_t kVersion = 1;
+
+inline constexpr size_t kPage = 4096;
+inline constexpr size_t kHeaderBytes = 3 * kPage;
+inline constexpr size_t kLaneControlBytes = kPage;
+inline constexpr uint32_t kMaxLanes = 16;
+inline constexpr uint32_t kMinLaneBytes = 16 * 1024;
+inline constexpr uint32_t kMaxLaneBytes = 16 * 1024 * 1024;
+inline constexpr uint32_t kMaxRecordPayload = 64 * 1024 - 64;  // one call's bytes are cut into records of this size
+
+inline constexpr size_t kMaxProgram = 32;
+inline constexpr size_t kMaxPath = 1024;
+inline constexpr size_t kMaxTemplate = 1024;
+inline constexpr size_t kMaxEnv = 4096;
+
+// What a recorder sleeps on. It stores kShallow or kDeep, looks at every head once more, then sleeps; a writer
+// publishes, then looks here (both sides with sequential consistency, so one of them sees the other).
+enum Sleep : uint32_t {
+  kAwake = 0,
+  kShallow = 1,  // wakes by itself within 2 ms; to be woken when a lane is a quarter full
+  kDeep = 2,     // sleeps for ever; to be woken by the first record
+};
+
+struct Header {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t lanes;
+  uint32_t lane_bytes;  // power of two
+  uint32_t host_pid;
+  char ring_id[kMaxProgram];  // also the file's name without ".ring", and the recorder's id in the trail
+  char program[kMaxProgram];
+  char sid_template[kMaxTemplate];
+  char audit_dir[kMaxPath];
+  char run_dir[kMaxPath];
+  char config[kMaxPath];                    // "" where there is none
+  char env[kMaxEnv];                        // NAME=value, each ended by NUL: what {env:NAME} of the template needs
+  alignas(64) std::atomic<uint32_t> sleep;  // Sleep
+  std::atomic<uint32_t> wake;               // futex: grows by one for each wake
+};
+static_assert(sizeof(Header) <= kHeaderBytes);
+
+// `busy`: 0, or a token of the writing thread, with kWaiting while it waits for room (it then has no time yet).
+inline constexpr uint32_t kWaiting = 0x80000000u;
+
+struct LaneControl {
+  alignas(64) std::atomic<uint32_t> owner;  // pid of the process that claimed the lane, 0 when free
+  std::atomic<uint32_t> busy;
+  std::atomic<uint64_t> floor_ns;
+  std::atomic<uint64_t> head;
+  alignas(64) std::atomic<uint64_t> tail;
+  std::atomic<uint32_t> room;     // futex: grows by one when the recorder has made room for a waiter
+  std::atomic<uint32_t> waiters;  // threads asleep on `room`
+  std::atomic<uint32_t> overrun;  // 1: a wait ran out of patience; nobody waits until the recorder has cleared it
+};
+static_assert(sizeof(LaneControl) <= kLaneControlBytes);
+
+inline constexpr size_t lane_stride(uint32_t lane_bytes) { return kLaneControlBytes + lane_bytes; }
+inline constexpr size_t ring_bytes(uint32_t lanes, uint32_t lane_bytes) {
+  return kHeaderBytes + lanes * lane_stride(lane_bytes);
+}
+
+enum Kind : uint8_t {
+  kOpen = 1,     // payload Open: this connection is known from here on, and this process holds one descriptor of it
+  kData = 2,     // payload: bytes that passed
+  kGap = 3,      // payload Gap: bytes that passed and are not here
+  kHold = 4,     // the process holds one more descriptor of the connection (dup)
+  kRelease = 5,  // payload Release: the process holds one less
+  kFork = 6,     // from here on other processes may hold copies of every descriptor of this one
+  kShared = 7,   // from here on another process may hold this connection (SCM_RIGHTS)
+};
+
+enum Direction : uint8_t { kIn = 0, kOut = 1 };
+
+enum Via : uint8_t { kAccept = 0, kInherited = 1, kPassed = 2 };
+
+enum GapWhy : uint8_t {
+  kOverflow = 1,   // the lane was full beyond the patience
+  kSplice = 2,     // splice(2): the bytes never reached user space
+  kSendfile = 3,   // sendfile(2)
+  kDiscarded = 4,  // recv with MSG_TRUNC on TCP: the host threw the bytes away unread
+  kNoRing = 5,     // recording could not start yet
+  kFault = 6,      // the host's buffer could not be read
+};
+
+enum ReleaseWhy : uint8_t { kClosed = 0, kExited = 1 };
+
+struct RecordHeader {
+  uint32_t payload;  // bytes that follow; the next record begins at the next multiple of 8
+  uint8_t kind;
+  uint8_t dir;
+  uint8_t why;  // GapWhy or ReleaseWhy
+  uint8_t reserved;
+  uint32_t pid;
+  uint32_t reserved2;
+  uint64_t time_ns;  // CLOCK_MONOTONIC, read when the record's place was already reserved
+  uint64_t conn;     // the socket's cookie (SO_COOKIE, socket(7)): the same in every process
+};
+static_assert(sizeof(RecordHeader) == 32);
+
+inline constexpr size_t record_bytes(size_t payload) { return (sizeof(RecordHeader) + payload + 7) & ~size_t{7}; }
+
+struct Open {
+  uint8_t family;  // AF_INET or AF_INET6
+  uint8_t via;
+  uint16_t client_port;
+  uint16_t server_port;
+  uint16_t reserved;
+  uint8_t client_addr[16];  // IPv4 in the first four bytes
+  uint8_t server_addr[16];
+};
+static_assert(sizeof(Open) == 40);
+
+struct Gap {
+  uint64_t bytes;
+  uint64_t records;
+};
+
+struct Release {
+  uint64_t kernel_in;   // bytes the process has consumed, by the kernel's count (tcp_info)
+  uint64_t kernel_out;  // bytes it has written
+  uint8_t in_known, out_known;
+  uint8_t reserved[6];
+};
+
+}  // namespace sidrec::ring

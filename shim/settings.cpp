@@ -1,0 +1,196 @@
+#include "shim/settings.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "shim/flat_json.h"
+#include "shim/sys.h"
+
+extern char** environ;
+
+namespace sidrec {
+
+constinit Settings g_settings{};
+
+namespace {
+
+constexpr uint32_t kDefaultPatienceMs = 50;  // enough for a recorder's start and a master's takeover
+constexpr uint32_t kMaxPatienceMs = 10'000;
+constexpr uint32_t kDefaultRingKib = 2048;
+constexpr uint32_t kMaxRingKib = 256 * 1024;
+
+char g_config_text[16 * 1024];
+
+const char* env_value(const char* name, size_t length) {
+  for (char** e = environ; e && *e; ++e)
+    if (strncmp(*e, name, length) == 0 && (*e)[length] == '=') return *e + length + 1;
+  return nullptr;
+}
+const char* env_value(const char* name) { return env_value(name, strlen(name)); }
+
+// One line, to a terminal, file or pipe, never into a socket that may be somebody's connection.
+void complain(const char* what, const char* subject, long error, const char* remedy) {
+  struct stat st;
+  if (sys::call(SYS_fstat, 2, sys::arg(&st)) < 0 || S_ISSOCK(st.st_mode)) return;
+  Text<1536> line;
+  line << "sidrec: not recording: " << what << " " << subject;
+  if (error) line << ": " << strerrordesc_np(static_cast<int>(-error));
+  line << "; " << remedy << "\n";
+  sys::call(SYS_write, 2, sys::arg(line.c_str()), static_cast<long>(line.size()));
+}
+
+void read_config() {
+  const char* path = env_value("SIDREC_CONFIG");
+  if (!path || !*path) return;
+  g_settings.config << path;
+  const long fd = sys::call(SYS_openat, AT_FDCWD, sys::arg(path), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;  // the recorder reports it
+  const long n = sys::call(SYS_read, fd, sys::arg(g_config_text), sizeof g_config_text - 1);
+  sys::call(SYS_close, fd);
+  g_config_text[n > 0 ? n : 0] = '\0';
+}
+
+bool lookup(const char* env_name, const char* key, char* value, size_t size) {
+  if (const char* v = env_name ? env_value(env_name) : nullptr; v && *v) {
+    if (strlen(v) >= size) return false;
+    strcpy(value, v);
+    return true;
+  }
+  return flat_json_find(g_config_text, key, value, size);
+}
+
+uint32_t number(const char* env_name, const char* key, uint32_t fallback, uint32_t most) {
+  char value[16];
+  if (!lookup(env_name, key, value, sizeof value)) return fallback;
+  uint64_t result = 0;
+  for (const char* p = value; *p >= '0' && *p <= '9' && result <= most; ++p)
+    result = result * 10 + static_cast<uint64_t>(*p - '0');
+  return static_cast<uint32_t>(result < most ? result : most);
+}
+
+void default_dirs(bool root) {
+  if (root) {
+    if (g_settings.audit_dir.empty()) g_settings.audit_dir << "/var/log/sidrec";
+    if (g_settings.run_dir.empty()) g_settings.run_dir << "/run/sidrec";
+    return;
+  }
+  if (g_settings.audit_dir.empty()) {
+    const char* state = env_value("XDG_STATE_HOME");
+    const char* home = env_value("HOME");
+    if (state && *state)
+      g_settings.audit_dir << state << "/sidrec";
+    else
+      g_settings.audit_dir << (home && *home ? home : "/tmp") << "/.local/state/sidrec";
+  }
+  if (g_settings.run_dir.empty()) {
+    const char* runtime = env_value("XDG_RUNTIME_DIR");
+    if (runtime && *runtime)
+      g_settings.run_dir << runtime << "/sidrec";
+    else
+      g_settings.run_dir << "/tmp/sidrec-" << static_cast<uint64_t>(sys::call(SYS_geteuid));
+  }
+}
+
+// The values of {env:NAME} in the template, for the recorder, who never sees the host's environment.
+void copy_template_env() {
+  size_t used = 0;
+  for (const char* p = g_settings.sid_template.c_str(); (p = strstr(p, "{env:")) != nullptr;) {
+    const char* name = p + 5;
+    const char* end = strchr(name, '}');
+    if (!end) return;
+    const size_t length = static_cast<size_t>(end - name);
+    p = end;
+    const char* value = env_value(name, length);
+    if (!value || used + length + strlen(value) + 3 > sizeof g_settings.env) continue;
+    memcpy(g_settings.env + used, name, length);
+    g_settings.env[used + length] = '=';
+    strcpy(g_settings.env + used + length + 1, value);
+    used += length + strlen(value) + 2;
+  }
+}
+
+void find_recorder() {
+  Dl_info self;
+  if (!dladdr(&g_settings, &self) || !self.dli_fname) return;
+  const char* slash = strrchr(self.dli_fname, '/');
+  char absolute[ring::kMaxPath];
+  if (self.dli_fname[0] != '/') {  // LD_PRELOAD may be relative
+    const long n = sys::call(SYS_getcwd, sys::arg(absolute), sizeof absolute);
+    if (n > 0) g_settings.recorder << absolute << "/";
+  }
+  g_settings.recorder << self.dli_fname;
+  if (slash) g_settings.recorder.cut(g_settings.recorder.size() - strlen(slash));
+  g_settings.recorder << "/sidrec-recorder";
+}
+
+void find_program() {
+  char path[512];
+  const long n = sys::call(SYS_readlink, sys::arg("/proc/self/exe"), sys::arg(path), sizeof path - 1);
+  path[n > 0 ? n : 0] = '\0';
+  const char* slash = strrchr(path, '/');
+  g_settings.program << (slash ? slash + 1 : path);
+}
+
+// Makes `path` and what is missing above it, and answers 0 when we can create files in it.
+long make_dir(const char* path) {
+  char part[ring::kMaxPath];
+  for (size_t i = 0; path[i]; ++i) {
+    part[i] = path[i];
+    if (i > 0 && (path[i + 1] == '/' || path[i + 1] == '\0')) {
+      part[i + 1] = '\0';
+      const long made = sys::call(SYS_mkdirat, AT_FDCWD, sys::arg(part), 0750);
+      if (made < 0 && made != -EEXIST && path[i + 1] == '\0') return made;
+    }
+  }
+  return sys::call(SYS_faccessat2, AT_FDCWD, sys::arg(path), W_OK | X_OK, AT_EACCESS);
+}
+
+}  // namespace
+
+bool load_settings() {
+  Settings& s = g_settings;
+  read_config();
+  char value[ring::kMaxPath];
+  s.sid_given = lookup("SIDREC_SID", "sid", value, sizeof value);
+  s.sid_template << (s.sid_given ? value : "{client_ip}");
+  if (lookup("SIDREC_AUDIT_DIR", "audit_dir", value, sizeof value)) s.audit_dir << value;
+  if (lookup("SIDREC_RUN_DIR", "run_dir", value, sizeof value)) s.run_dir << value;
+  default_dirs(sys::call(SYS_geteuid) == 0);
+  s.rings_dir << s.run_dir.c_str() << "/rings";
+  s.patience_ms = number("SIDREC_PATIENCE_MS", "patience_ms", kDefaultPatienceMs, kMaxPatienceMs);
+  s.ring_kib = number("SIDREC_RING_KIB", "ring_kib", kDefaultRingKib, kMaxRingKib);
+  const char* debug = env_value("SIDREC_DEBUG");
+  s.debug = debug && *debug && *debug != '0';
+  copy_template_env();
+  find_recorder();
+  find_program();
+
+  if (s.audit_dir.overflow() || s.rings_dir.overflow() || s.audit_dir.c_str()[0] != '/' ||
+      s.run_dir.c_str()[0] != '/') {
+    complain("audit and run directory must be absolute paths of less than 1,000 bytes:", s.run_dir.c_str(), 0,
+             "correct SIDREC_AUDIT_DIR and SIDREC_RUN_DIR");
+    return false;
+  }
+  if (const long e = sys::call(SYS_faccessat2, AT_FDCWD, sys::arg(s.recorder.c_str()), X_OK, AT_EACCESS); e < 0) {
+    complain("cannot execute the recorder", s.recorder.c_str(), e, "install sidrec-recorder beside libsidrec.so");
+    return false;
+  }
+  if (const long e = make_dir(s.rings_dir.c_str()); e < 0) {
+    complain("cannot write to the run directory", s.run_dir.c_str(), e,
+             "create it for this user or set SIDREC_RUN_DIR");
+    return false;
+  }
+  if (const long e = make_dir(s.audit_dir.c_str()); e < 0) {
+    complain("cannot write to the audit directory", s.audit_dir.c_str(), e,
+             "create it for this user or set SIDREC_AUDIT_DIR");
+    return false;
+  }
+  return true;
+}
+
+}  // namespace sidrec

@@ -1,0 +1,33 @@
+// What the shim itself must know: where the ring goes, what names the session, how long a hook may wait.
+// Read once, in the constructor, from the environment and the file SIDREC_CONFIG names (the environment wins), and
+// copied: hosts overwrite the memory of their environment. README.md lists all settings.
+#pragma once
+
+#include <cstdint>
+
+#include "shim/ring_layout.h"
+#include "shim/text.h"
+
+namespace sidrec {
+
+struct Settings {
+  Text<ring::kMaxTemplate> sid_template;
+  Text<ring::kMaxPath> audit_dir;
+  Text<ring::kMaxPath> run_dir;
+  Text<ring::kMaxPath> rings_dir;  // run_dir/rings
+  Text<ring::kMaxPath> config;
+  Text<ring::kMaxPath> recorder;  // the recorder program, beside this library
+  Text<ring::kMaxProgram> program;
+  char env[ring::kMaxEnv];  // NAME=value, NUL between, for {env:NAME}
+  bool debug;
+  bool sid_given;        // by SIDREC_SID or the file, not the default
+  uint32_t patience_ms;  // how long one call may wait for room in its lane
+  uint32_t ring_kib;     // of a process that accepts and serves; a forked child that only serves gets a quarter
+};
+
+extern Settings g_settings;
+
+// True when recording can work; else one line on stderr has said why and what to do.
+bool load_settings();
+
+}  // namespace sidrec

@@ -1,0 +1,94 @@
+#include "shim/tcp.h"
+
+#include <asm/ioctls.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "shim/sys.h"
+
+namespace sidrec {
+namespace {
+
+enum TcpState {  // include/net/tcp_states.h
+  kFinWait1 = 4,
+  kFinWait2 = 5,
+  kTimeWait = 6,
+  kClose = 7,
+  kCloseWait = 8,
+  kLastAck = 9,
+  kClosing = 11,
+};
+
+union Address {
+  sockaddr any;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+};
+
+bool name_of(long which, int fd, Address& address) {
+  socklen_t size = sizeof address;
+  return sys::call(which, fd, sys::arg(&address), sys::arg(&size)) == 0;
+}
+
+bool option(int fd, int level, int name, void* value, socklen_t size) {
+  return sys::call(SYS_getsockopt, fd, level, name, sys::arg(value), sys::arg(&size)) == 0;
+}
+
+uint16_t split(const Address& address, uint8_t (&bytes)[16]) {
+  memset(bytes, 0, sizeof bytes);
+  if (address.any.sa_family == AF_INET) {
+    memcpy(bytes, &address.v4.sin_addr, 4);
+    return ntohs(address.v4.sin_port);
+  }
+  memcpy(bytes, &address.v6.sin6_addr, 16);
+  return ntohs(address.v6.sin6_port);
+}
+
+bool is_tcp(int fd, const Address& local) {
+  int type = 0;
+  return (local.any.sa_family == AF_INET || local.any.sa_family == AF_INET6) &&
+         option(fd, SOL_SOCKET, SO_TYPE, &type, sizeof type) && type == SOCK_STREAM;
+}
+
+}  // namespace
+
+bool describe_connection(int fd, Entry& entry) {
+  Address local{}, peer{};
+  if (!name_of(SYS_getsockname, fd, local) || !is_tcp(fd, local)) return false;
+  if (!option(fd, SOL_SOCKET, SO_COOKIE, &entry.cookie, sizeof entry.cookie)) return false;
+  entry.family = static_cast<uint8_t>(local.any.sa_family);
+  entry.server_port = split(local, entry.server_addr);
+  if (!name_of(SYS_getpeername, fd, peer)) return false;  // not connected, or gone already
+  entry.client_port = split(peer, entry.client_addr);
+  return true;
+}
+
+uint16_t local_port(int fd) {
+  Address local{};
+  uint8_t ignored[16];
+  return name_of(SYS_getsockname, fd, local) && is_tcp(fd, local) ? split(local, ignored) : uint16_t{0};
+}
+
+void kernel_counts(int fd, const Entry& entry, ring::Release& release) {
+  tcp_info info{};
+  int unread = 0, unsent = 0;
+  if (!option(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof info)) return;
+  if (sys::call(SYS_ioctl, fd, FIONREAD, sys::arg(&unread)) < 0) return;
+  if (sys::call(SYS_ioctl, fd, TIOCOUTQ, sys::arg(&unsent)) < 0) return;
+  const int state = info.tcpi_state;
+  const bool eof = entry.read_eof.load(std::memory_order_relaxed);
+  const bool shut = entry.write_shut.load(std::memory_order_relaxed);
+  const bool fin_in =
+      state == kCloseWait || state == kLastAck || state == kClosing || state == kTimeWait || (state == kClose && eof);
+  const bool fin_out = state == kFinWait1 || state == kFinWait2 || state == kClosing || state == kLastAck ||
+                       state == kTimeWait || (state == kClose && shut);
+  release.kernel_in = info.tcpi_bytes_received - static_cast<uint64_t>(unread) - fin_in;
+  release.kernel_out = info.tcpi_bytes_acked + static_cast<uint64_t>(unsent) - fin_out;
+  release.in_known = state == kClose && !eof ? 2 : 1;
+  release.out_known = state == kClose && !shut ? 2 : 1;
+}
+
+}  // namespace sidrec

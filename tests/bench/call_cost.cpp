@@ -1,0 +1,45 @@
+// One captured call, over and over: a client end writes a block, the accepted end reads it. Prints nanoseconds per
+// round. Run bare and with the shim; the difference is what the hook adds. usage: call_cost BYTES ROUNDS
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <vector>
+
+static double now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
+int main(int argc, char** argv) {
+  const size_t bytes = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 64;
+  const long rounds = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 200'000;
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  auto* address = reinterpret_cast<sockaddr*>(&at);
+  if (bind(listener, address, size) || listen(listener, 1) || getsockname(listener, address, &size)) return 1;
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(client, address, size)) return 1;
+  const int server = accept(listener, nullptr, nullptr);
+  std::vector<char> block(bytes, 'x'), room(bytes);
+
+  const auto round = [&] {
+    if (write(client, block.data(), bytes) != static_cast<ssize_t>(bytes)) std::exit(1);
+    for (size_t got = 0; got < bytes;) {
+      const ssize_t n = read(server, room.data() + got, bytes - got);
+      if (n <= 0) std::exit(1);
+      got += static_cast<size_t>(n);
+    }
+  };
+  for (int i = 0; i < 2000; ++i) round();
+  const double start = now_ns();
+  for (long i = 0; i < rounds; ++i) round();
+  std::printf("%.1f\n", (now_ns() - start) / static_cast<double>(rounds));
+}

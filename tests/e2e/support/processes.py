@@ -1,0 +1,78 @@
+"""What /proc says about processes (proc(5)). A process that is gone meanwhile has no files, no maps, no children."""
+
+import os
+import signal
+
+from .deadline import TookTooLong, until
+
+
+def all_pids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def executable(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+    except OSError:
+        return ""
+
+
+def open_files(pid):
+    """{descriptor: what it is open on}"""
+    files = {}
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                files[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+            except OSError:
+                pass
+    except OSError:
+        pass
+    return files
+
+
+def contents(pid, name):
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _stat(pid):
+    """The fields of /proc/pid/stat behind the program's name: state, ppid, pgrp, session, ..."""
+    return contents(pid, "stat").rpartition(")")[2].split()
+
+
+def is_running(pid):
+    stat = _stat(pid)
+    return bool(stat) and stat[0] not in "ZX"
+
+
+def session_members(session):
+    """A process started with start_new_session, and whatever it has forked since."""
+    members = []
+    for pid in all_pids():
+        stat = _stat(pid)
+        if len(stat) > 3 and int(stat[3]) == session and stat[0] not in "ZX":
+            members.append(pid)
+    return members
+
+
+def kill_quietly(pid, sign):
+    try:
+        os.kill(pid, sign)
+    except ProcessLookupError:
+        pass
+
+
+def end(pids, patience_s=5.0):
+    """TERM, then KILL, for processes that this test brought about."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        for pid in pids:
+            kill_quietly(pid, sign)
+        try:
+            until(lambda: not any(is_running(pid) for pid in pids), "the end of the processes", patience_s)
+            return
+        except TookTooLong:
+            continue

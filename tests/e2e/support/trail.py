@@ -1,0 +1,192 @@
+"""Reads a trail as any auditor could, by its format alone, and says what is wrong with it.
+
+Independent of the project's own reader on purpose. check() walks one file once, so it also serves trails that do not
+fit in memory: the bytes of each data line go to `take(connection, direction, offset, bytes)`.
+"""
+
+import base64
+import binascii
+import glob
+import json
+import os
+import re
+
+TS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+COMMON = ["ev", "ts", "sid", "session", "seq", "epoch", "rec", "pos", "conn", "chan"]
+
+
+class BrokenTrail(AssertionError):
+    pass
+
+
+class Connection:
+    def __init__(self, record):
+        self.id = record["conn"]
+        self.client = (record["client_ip"], record["client_port"])
+        self.server = (record["server_ip"], record["server_port"])
+        self.pid, self.program, self.rec = record["pid"], record["program"], record["rec"]
+        self.open, self.close = record, None
+        self.offset = {"in": 0, "out": 0}
+        self.bytes = {"in": bytearray(), "out": bytearray()}
+        self.data_lines = []  # (seq, direction, length)
+
+
+def read_records(path):
+    """Whole lines only; each one flat object, its common keys first and in order."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                raise BrokenTrail(f"{path}:{number}: not a whole line: {line[:200]!r}")
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise BrokenTrail(f"{path}:{number}: {error}: {line[:300]!r}") from None
+            present = [key for key in record if key in COMMON]
+            if present != [key for key in COMMON if key in record] or list(record)[: len(present)] != present:
+                raise BrokenTrail(f"{path}:{number}: keys in another order: {list(record)}")
+            if any(isinstance(value, (dict, list)) for value in record.values()):
+                raise BrokenTrail(f"{path}:{number}: not flat: {line[:300]!r}")
+            yield record
+
+
+def payload(record):
+    """The bytes of a data line: as `text` if and only if they are valid UTF-8."""
+    if ("text" in record) == ("b64" in record):
+        raise BrokenTrail(f"seq {record['seq']}: neither or both of text and b64")
+    if "text" in record:
+        data = record["text"].encode()  # raises on a lone surrogate, which is no UTF-8
+    else:
+        try:
+            data = base64.b64decode(record["b64"], validate=True)
+        except binascii.Error as error:
+            raise BrokenTrail(f"seq {record['seq']}: bad base64: {error}") from None
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            raise BrokenTrail(f"seq {record['seq']}: valid UTF-8 written as b64")
+    if len(data) != record["len"] or not data:
+        raise BrokenTrail(f"seq {record['seq']}: len {record['len']}, but {len(data)} bytes")
+    return data
+
+
+class Trail:
+    """A whole trail in memory, checked. `ended` is false for one that may still be written to."""
+
+    def __init__(self, path, ended=True, take=None):
+        self.path = path
+        self.sid_folder = os.path.basename(os.path.dirname(path))
+        self.connections = {}
+        self.gaps, self.records, self.late = [], [], 0
+        self.masters = []  # session.start and every master.change
+        self.end = None
+        self._take = take
+        self._latest = ""
+        for record in read_records(path):
+            self._follow(record)
+        if ended:
+            self._check_end()
+
+    def connection_of(self, client):
+        """By the client's address, as the client itself knows it."""
+        found = [each for each in self.connections.values() if each.client == client]
+        if len(found) != 1:
+            raise BrokenTrail(f"{len(found)} connections of client {client} in {self.path}")
+        return found[0]
+
+    # -- one record after the other
+
+    def _follow(self, record):
+        kind = record["ev"]
+        if self._take is None:
+            self.records.append(record)
+        self._check_common(record)
+        if kind == "session.start":
+            self._expect(record, record["seq"] == 1 and record["v"] == 1, "session.start, version 1, comes first")
+            self.masters.append(record)
+        elif kind == "master.change":
+            self.masters.append(record)
+        elif kind == "session.end":
+            self.end = record
+        elif kind == "conn.open":
+            self._expect(record, record["conn"] not in self.connections, "a connection opens once")
+            self.connections[record["conn"]] = Connection(record)
+        elif kind in ("data", "gap", "conn.close"):
+            self._follow_connection(record)
+
+    def _check_common(self, record):
+        if record["seq"] == 1:
+            self._expect(record, record["ev"] == "session.start" and record["epoch"] == 1, "the first line")
+            self.first, self._seq, self._epoch = record, 0, 1
+        self._expect(record, hasattr(self, "first"), "seq begins with 1")
+        self._expect(record, self.end is None, "nothing follows session.end")
+        self._expect(record, record["seq"] == self._seq + 1, f"seq is dense (last {self._seq})")
+        for key in ("sid", "session"):
+            self._expect(record, record[key] == self.first[key], "one session")
+        self._expect(record, TS.fullmatch(record["ts"]), "ts is RFC 3339 with microseconds")
+        epoch = self._epoch + (record["ev"] == "master.change")
+        self._expect(record, record["epoch"] == epoch, f"epoch is {epoch}")
+        if record.get("late"):
+            self.late += 1
+        else:
+            self._expect(record, record["ts"] >= self._latest, f"ts does not decrease (last {self._latest})")
+            self._latest = record["ts"]
+        self._seq, self._epoch = record["seq"], record["epoch"]
+
+    def _follow_connection(self, record):
+        connection = self.connections.get(record["conn"])
+        self._expect(record, connection is not None, "a connection opens first")
+        self._expect(record, connection.close is None, "nothing of a connection follows its close")
+        if record["ev"] == "conn.close":
+            connection.close = record
+            counted = (connection.offset["in"], connection.offset["out"])
+            self._expect(record, (record["bytes_in"], record["bytes_out"]) == counted, f"close counts {counted}")
+            for direction in ("in", "out"):
+                kernel = record.get(f"kernel_bytes_{direction}")
+                self._expect(record, kernel in (None, connection.offset[direction]), "the kernel counts the same")
+            self._expect(record, record["complete"] is not False or self.gaps, "complete")
+            return
+        direction = record["dir"]
+        self._expect(record, record["off"] == connection.offset[direction], f"off ({connection.offset[direction]})")
+        connection.offset[direction] += record["len"]
+        if record["ev"] == "gap":
+            self.gaps.append(record)
+            return
+        data = payload(record)
+        if self._take:
+            self._take(connection, direction, record["off"], data)
+        else:
+            connection.bytes[direction] += data
+            connection.data_lines.append((record["seq"], direction, record["len"]))
+
+    def _check_end(self):
+        if self.end is None:
+            raise BrokenTrail(f"{self.path}: no session.end")
+        for connection in self.connections.values():
+            self._expect(connection.open, connection.close is not None, "every connection closes")
+        sums = {
+            "connections": len(self.connections),
+            "bytes_in": sum(each.offset["in"] for each in self.connections.values()),
+            "bytes_out": sum(each.offset["out"] for each in self.connections.values()),
+            "gaps": len(self.gaps),
+        }
+        for name, value in sums.items():
+            self._expect(self.end, self.end[name] == value, f"{name} is {value}")
+
+    def _expect(self, record, holds, rule):
+        if not holds:
+            shown = {key: value if len(str(value)) < 80 else str(value)[:80] + "…" for key, value in record.items()}
+            raise BrokenTrail(f"{self.path}: violated: {rule}\n  by {shown}")
+
+
+def trail_paths(audit_dir, folder="*"):
+    return sorted(glob.glob(os.path.join(audit_dir, folder, "*.jsonl")))
+
+
+def has_ended(path):
+    """Looks at the last line only."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 4096))
+        last = file.read().splitlines()[-1:]
+    return bool(last) and last[0].startswith(b'{"ev":"session.end"')

@@ -1,0 +1,48 @@
+#include <gtest/gtest.h>
+
+#include "recorder/base/settings.h"
+
+namespace sidrec {
+namespace {
+
+TEST(session_settings, without_a_file_the_defaults_hold) {
+  const auto loaded = load_settings("");
+  EXPECT_EQ(loaded.settings, Settings{});
+  EXPECT_TRUE(loaded.complaints.empty());
+}
+
+TEST(session_settings, each_setting_is_read) {
+  const auto loaded = settings_from_json(
+      R"({"retry_ms": 5, "queue_bytes": 262144, "linger_ms": 0, "order_window_ms": 7, "spool_bytes": 1})", "f");
+  EXPECT_TRUE(loaded.complaints.empty());
+  EXPECT_EQ(loaded.settings, (Settings{5, 262144, 0, 7, 1}));
+}
+
+TEST(session_settings, a_value_past_its_limit_keeps_the_default_and_is_complained_about) {
+  const auto loaded = settings_from_json(
+      R"({"retry_ms": 0, "queue_bytes": 131071, "linger_ms": 600001, "order_window_ms": 501, "spool_bytes": -1})", "f");
+  EXPECT_EQ(loaded.settings, Settings{});
+  EXPECT_EQ(loaded.complaints.size(), 5u);
+}
+
+TEST(session_settings, a_value_at_its_limit_is_taken) {
+  const auto loaded = settings_from_json(R"({"retry_ms": 600000, "queue_bytes": 131072, "order_window_ms": 500})", "f");
+  EXPECT_TRUE(loaded.complaints.empty());
+  EXPECT_EQ(loaded.settings.queue_bytes, 131072u);
+}
+
+TEST(session_settings, unknown_keys_are_named_and_those_of_the_shim_are_not) {
+  const auto loaded = settings_from_json(R"({"sid": "x", "patience_ms": 1, "colour": "blue"})", "the file");
+  ASSERT_EQ(loaded.complaints.size(), 1u);
+  EXPECT_EQ(loaded.complaints[0], "the file: unknown setting colour");
+}
+
+TEST(session_settings, a_file_that_is_broken_or_missing_is_complained_about_once) {
+  for (const auto& loaded : {settings_from_json("{", "f"), settings_from_json("[1]", "f"), load_settings("/nowhere")}) {
+    EXPECT_EQ(loaded.settings, Settings{});
+    EXPECT_EQ(loaded.complaints.size(), 1u);
+  }
+}
+
+}  // namespace
+}  // namespace sidrec
