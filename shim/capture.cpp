@@ -15,8 +15,8 @@ constexpr uint64_t kOpenRaceNs = 50'000'000;  // how long a second thread waits 
 // Local ports this process or an ancestor has listened on: a passed socket with such a port is a client's.
 constinit std::atomic<uint64_t> g_listened[65536 / 64]{};
 
-bool write(ring::Kind kind, uint64_t cookie, uint8_t dir, uint8_t why, Bytes& from, size_t payload,
-           Patience& patience) {
+bool write(ring::Kind kind, uint64_t cookie, uint8_t dir, uint8_t why, Bytes& from, size_t payload, Patience& patience,
+           uint64_t began_ns = 0) {
   ring::Header* ring = ring_of_process();
   if (!ring) return false;
   ring::RecordHeader record{};
@@ -26,6 +26,7 @@ bool write(ring::Kind kind, uint64_t cookie, uint8_t dir, uint8_t why, Bytes& fr
   record.why = why;
   record.pid = own_pid();
   record.conn = cookie;
+  record.time_ns = began_ns;
   return write_record(ring, record, from, patience);
 }
 
@@ -46,6 +47,8 @@ void lose(Entry& entry, ring::Direction dir, size_t bytes) {
   entry.lost_bytes[dir].fetch_add(bytes, std::memory_order_relaxed);
   entry.lost_records[dir].fetch_add(1, std::memory_order_relaxed);
 }
+
+bool is_open(const Subject& s) { return s.entry->opened.load(std::memory_order_relaxed) == kOpened; }
 
 // What was lost before is told before anything newer of that direction.
 bool tell_losses(const Subject& s, ring::Direction dir, Patience& patience) {
@@ -93,9 +96,9 @@ void open(int fd, Entry& entry) {
     while (entry.opened.load() == kOpening && sys::monotonic_ns() < deadline) sys::sleep_ns(20'000);
     return;
   }
-  write_open(entry);
-  if (entry.shared) open_copies(fd, entry);
-  entry.opened.store(kOpened);
+  const bool told = write_open(entry);
+  if (told && entry.shared) open_copies(fd, entry);
+  entry.opened.store(told ? kOpened : kNotOpened);  // the next call tries again; until then all is lost, and counted
   ensure_recorder();
 }
 
@@ -134,6 +137,12 @@ Subject begin(int fd) {
   return s;
 }
 
+Subject begin_write(int fd) {
+  Subject s = begin(fd);
+  if (s) s.began_ns = sys::monotonic_ns();
+  return s;
+}
+
 void captured(const Subject& s, ring::Direction dir, const void* buffer, size_t bytes) {
   const iovec iov{const_cast<void*>(buffer), bytes};
   captured(s, dir, &iov, 1, bytes);
@@ -142,13 +151,13 @@ void captured(const Subject& s, ring::Direction dir, const void* buffer, size_t 
 void captured(const Subject& s, ring::Direction dir, const iovec* iov, size_t count, size_t bytes) {
   if (!s) return;
   ring::Header* ring = ring_of_process();
-  if (!ring) return lose(*s.entry, dir, bytes);
+  if (!ring || !is_open(s)) return lose(*s.entry, dir, bytes);
   const size_t most = most_payload(ring);
   Patience patience;
   Bytes from(iov, count);
   while (bytes > 0) {
     const size_t part = bytes < most ? bytes : most;
-    if (!tell_losses(s, dir, patience) || !write(ring::kData, s.cookie, dir, 0, from, part, patience))
+    if (!tell_losses(s, dir, patience) || !write(ring::kData, s.cookie, dir, 0, from, part, patience, s.began_ns))
       return lose(*s.entry, dir, bytes);
     bytes -= part;
   }
@@ -158,7 +167,7 @@ void passed_unseen(const Subject& s, ring::Direction dir, size_t bytes, ring::Ga
   if (!s || bytes == 0) return;
   Patience patience;
   const ring::Gap gap{bytes, 1};
-  if (!tell_losses(s, dir, patience) || !write(ring::kGap, s.cookie, dir, why, gap, patience))
+  if (!is_open(s) || !tell_losses(s, dir, patience) || !write(ring::kGap, s.cookie, dir, why, gap, patience))
     lose(*s.entry, dir, bytes);
 }
 

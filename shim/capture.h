@@ -19,6 +19,7 @@ namespace sidrec {
 struct Subject {
   Entry* entry = nullptr;  // nullptr: not recorded
   uint64_t cookie = 0;
+  uint64_t began_ns = 0;  // of a write
 
   explicit operator bool() const { return entry != nullptr; }
 };
@@ -26,6 +27,9 @@ struct Subject {
 // For a tracked client descriptor. The first call for a connection writes its Open record and sees to it that the
 // process has a ring and a recorder.
 Subject begin(int fd);
+// The same for a call that writes: its record's time is that of the call's beginning, so that no answer to it, in
+// whatever process, looks older than what it answers.
+Subject begin_write(int fd);
 
 // `bytes` of the host's buffer have passed.
 void captured(const Subject& subject, ring::Direction dir, const void* buffer, size_t bytes);

@@ -74,3 +74,10 @@ SIDREC_EXPORT void _Exit(int status) noexcept {
   real()._Exit(status);
   __builtin_unreachable();
 }
+
+// Its handlers may still do I/O; what they do after this is not recorded.
+SIDREC_EXPORT void quick_exit(int status) noexcept {
+  if (!in_vfork_child()) forget_all(ring::kExited);
+  real().quick_exit(status);
+  __builtin_unreachable();
+}

@@ -27,7 +27,7 @@ void gives_descriptors(const msghdr& message) {
 
 SIDREC_EXPORT ssize_t write(int fd, const void* buffer, size_t n) {
   if (!is_client(fd)) return real().write(fd, buffer, n);
-  const Subject subject = begin(fd);
+  const Subject subject = begin_write(fd);
   const ssize_t r = real().write(fd, buffer, n);
   gave(subject, buffer, r);
   return r;
@@ -35,7 +35,7 @@ SIDREC_EXPORT ssize_t write(int fd, const void* buffer, size_t n) {
 
 SIDREC_EXPORT ssize_t writev(int fd, const iovec* iov, int count) {
   if (!is_client(fd)) return real().writev(fd, iov, count);
-  const Subject subject = begin(fd);
+  const Subject subject = begin_write(fd);
   const ssize_t r = real().writev(fd, iov, count);
   gave(subject, iov, static_cast<size_t>(count), r);
   return r;
@@ -43,7 +43,7 @@ SIDREC_EXPORT ssize_t writev(int fd, const iovec* iov, int count) {
 
 SIDREC_EXPORT ssize_t send(int fd, const void* buffer, size_t n, int flags) {
   if (!is_client(fd)) return real().send(fd, buffer, n, flags);
-  const Subject subject = begin(fd);
+  const Subject subject = begin_write(fd);
   const ssize_t r = real().send(fd, buffer, n, flags);
   gave(subject, buffer, r);
   return r;
@@ -51,7 +51,7 @@ SIDREC_EXPORT ssize_t send(int fd, const void* buffer, size_t n, int flags) {
 
 SIDREC_EXPORT ssize_t sendto(int fd, const void* buffer, size_t n, int flags, const sockaddr* addr, socklen_t len) {
   if (!is_client(fd)) return real().sendto(fd, buffer, n, flags, addr, len);
-  const Subject subject = begin(fd);
+  const Subject subject = begin_write(fd);
   const ssize_t r = real().sendto(fd, buffer, n, flags, addr, len);
   gave(subject, buffer, r);
   return r;
@@ -62,7 +62,7 @@ SIDREC_EXPORT ssize_t sendmsg(int fd, const msghdr* message, int flags) {
     if (message && tracked_count() > 0) gives_descriptors(*message);
     return real().sendmsg(fd, message, flags);
   }
-  const Subject subject = begin(fd);
+  const Subject subject = begin_write(fd);
   const ssize_t r = real().sendmsg(fd, message, flags);
   if (r > 0) gave(subject, message->msg_iov, message->msg_iovlen, r);
   return r;
@@ -75,7 +75,7 @@ SIDREC_EXPORT int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags)
     }
     return real().sendmmsg(fd, messages, count, flags);
   }
-  const Subject subject = begin(fd);
+  const Subject subject = begin_write(fd);
   const int r = real().sendmmsg(fd, messages, count, flags);
   for (int i = 0; i < r; ++i) {
     const msghdr& message = messages[i].msg_hdr;

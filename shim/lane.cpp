@@ -20,43 +20,66 @@ thread_local uint32_t t_hint = 0;   // the lane this thread used last, plus one
 thread_local uint32_t t_depth = 0;  // > 1: inside a signal handler that interrupted write_record
 
 // Any number that no other thread of this process has: the address of its own TLS.
-uint32_t thread_token() {
-  return (static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&t_hint) >> 4) & ~ring::kWaiting) | 1;
-}
+uint32_t thread_token() { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&t_hint) >> 4) | 1; }
 
 struct Held {
   LaneControl* lane = nullptr;
   char* data = nullptr;
 };
 
-bool take(LaneControl* lane, uint32_t token) {
+// What a lane may hold: data leaves an eighth free, so that opens, closes and gaps find room when data does not.
+size_t limit(const ring::Header* ring, uint8_t kind) {
+  return ring->lane_bytes - (kind == ring::kData ? ring->lane_bytes / 8 : 0);
+}
+
+size_t used(const LaneControl* lane) {
+  return lane->head.load(std::memory_order_relaxed) - lane->tail.load(std::memory_order_acquire);
+}
+
+// A record's size, and how full its lane may be with it. A tail that makes no sense leaves no room.
+struct Need {
+  size_t bytes;
+  size_t limit;
+
+  bool fits(const LaneControl* lane) const {
+    const size_t in_use = used(lane);
+    return in_use <= limit && limit - in_use >= bytes;
+  }
+};
+
+bool take(LaneControl* lane, uint32_t token, const Need& need) {
   uint32_t idle = 0;
-  return lane->busy.load(std::memory_order_relaxed) == 0 && lane->busy.compare_exchange_strong(idle, token);
+  if (lane->busy.load(std::memory_order_relaxed) != 0 || !lane->busy.compare_exchange_strong(idle, token)) return false;
+  if (need.fits(lane)) return true;
+  lane->busy.store(0);
+  return false;
 }
 
 Held held(ring::Header* ring, uint32_t i) {
   LaneControl* lane = lane_control(ring, i);
+  t_hint = i + 1;
   return {lane, reinterpret_cast<char*>(lane) + ring::kLaneControlBytes};
 }
 
-// One of this process's lanes that is idle; else a lane nobody has claimed. No system call.
-Held try_lanes(ring::Header* ring, uint32_t token) {
+// One of this process's lanes that is idle and has room; else a lane nobody has claimed. No system call. When there
+// is none, `full` is a lane that only lacks room, if there is one.
+Held try_lanes(ring::Header* ring, uint32_t token, const Need& need, LaneControl*& full) {
   const uint32_t mine = claimed_lanes();
   const uint32_t first = t_hint ? t_hint - 1 : token / 64;
+  full = nullptr;
   for (uint32_t n = 0; n < ring->lanes; ++n) {
     const uint32_t i = (first + n) % ring->lanes;
-    if ((mine >> i & 1) && take(lane_control(ring, i), token)) {
-      t_hint = i + 1;
+    if (!(mine >> i & 1)) continue;
+    LaneControl* lane = lane_control(ring, i);
+    if (!need.fits(lane)) {
+      if (!full) full = lane;
+    } else if (take(lane, token, need)) {
       return held(ring, i);
     }
   }
   for (uint32_t n = 0; n < ring->lanes; ++n) {
     const uint32_t i = (first + n) % ring->lanes;
-    if (mine >> i & 1) continue;
-    if (!claim_lane(ring, i)) continue;
-    if (!take(lane_control(ring, i), token)) continue;
-    t_hint = i + 1;
-    return held(ring, i);
+    if (!(mine >> i & 1) && claim_lane(ring, i) && take(lane_control(ring, i), token, need)) return held(ring, i);
   }
   return {};
 }
@@ -67,52 +90,45 @@ bool out_of_patience(Patience& patience) {
   return now >= patience.deadline_ns;
 }
 
-Held take_lane(ring::Header* ring, uint32_t token, Patience& patience) {
-  for (int spin = 0;; ++spin) {
-    if (Held h = try_lanes(ring, token); h.lane) return h;
-    if (t_depth > 1) return {};
-    if (spin < kSpins) {
-      __builtin_ia32_pause();
-      continue;
-    }
-    if (out_of_patience(patience)) return {};
-    sys::sleep_ns(kContendedPause);
-  }
-}
-
 void wake_recorder(ring::Header* ring) {
   if (ring->sleep.exchange(ring::kAwake) == ring::kAwake) return;
   ring->wake.fetch_add(1);
   sys::futex_wake(&ring->wake, 1);
 }
 
-size_t room(const ring::Header* ring, const LaneControl* lane) {
-  const uint64_t used = lane->head.load(std::memory_order_relaxed) - lane->tail.load(std::memory_order_acquire);
-  return used > ring->lane_bytes ? 0 : ring->lane_bytes - used;  // a tail that makes no sense: no room
-}
-
-// D9: wait as for any full buffer, but only when a recorder is there, never inside a signal handler that interrupted
-// us, and not again after a patience has run out until the recorder has made room.
-bool wait_for_room(ring::Header* ring, LaneControl* lane, size_t need, uint32_t token, Patience& patience) {
-  if (t_depth > 1 || lane->overrun.load(std::memory_order_relaxed) || !recorder_running()) return false;
-  lane->busy.store(token | ring::kWaiting);
-  bool found = false;
+// D9: wait as for any full buffer, but only when a recorder is there, and not again after a patience has run out until
+// the recorder has made room. Holds nothing meanwhile.
+bool wait_for_room(ring::Header* ring, LaneControl* lane, const Need& need, Patience& patience) {
+  if (lane->overrun.load(std::memory_order_relaxed) || !recorder_running()) return false;
+  if (out_of_patience(patience)) {
+    lane->overrun.store(1);
+    return false;
+  }
   lane->waiters.fetch_add(1);
-  for (;;) {
-    const uint32_t seen = lane->room.load();
-    if (room(ring, lane) >= need) {
-      found = true;
-      break;
-    }
-    if (out_of_patience(patience)) break;
+  const uint32_t seen = lane->room.load();
+  if (!need.fits(lane)) {
     wake_recorder(ring);
     const uint64_t now = sys::monotonic_ns();
     if (now < patience.deadline_ns) sys::futex_wait(&lane->room, seen, patience.deadline_ns - now);
   }
   lane->waiters.fetch_sub(1);
-  lane->busy.store(token);
-  if (!found) lane->overrun.store(1);
-  return found;
+  return true;
+}
+
+Held take_lane(ring::Header* ring, uint32_t token, const Need& need, Patience& patience) {
+  for (int spin = 0;; ++spin) {
+    LaneControl* full = nullptr;
+    if (Held h = try_lanes(ring, token, need, full); h.lane) return h;
+    if (t_depth > 1) return {};  // in a signal handler that interrupted us: never wait
+    if (full) {
+      if (!wait_for_room(ring, full, need, patience)) return {};
+    } else if (spin < kSpins) {
+      __builtin_ia32_pause();
+    } else {
+      if (out_of_patience(patience)) return {};
+      sys::sleep_ns(kContendedPause);
+    }
+  }
 }
 
 void put(const ring::Header* ring, char* data, uint64_t at, const char* bytes, size_t n) {
@@ -129,17 +145,15 @@ void put_from(const ring::Header* ring, char* data, uint64_t at, Bytes& from, si
   from.copy(data, n - before_end);
 }
 
-bool append(ring::Header* ring, const Held& h, ring::RecordHeader record, Bytes& from, uint32_t token,
-            Patience& patience) {
-  const size_t need = ring::record_bytes(record.payload);
-  if (room(ring, h.lane) < need && !wait_for_room(ring, h.lane, need, token, patience)) return false;
+void append(const ring::Header* ring, const Held& h, ring::RecordHeader record, Bytes& from) {
   const uint64_t head = h.lane->head.load(std::memory_order_relaxed);
+  const uint64_t began_ns = record.time_ns;
   record.time_ns = sys::monotonic_ns();
+  if (began_ns) record.age_ns = static_cast<uint32_t>(std::min<uint64_t>(record.time_ns - began_ns, ring::kMaxAgeNs));
   h.lane->floor_ns.store(record.time_ns, std::memory_order_release);
   put(ring, h.data, head, reinterpret_cast<const char*>(&record), sizeof record);
   put_from(ring, h.data, head + sizeof record, from, record.payload);
-  h.lane->head.store(head + need, std::memory_order_release);
-  return true;
+  h.lane->head.store(head + ring::record_bytes(record.payload), std::memory_order_release);
 }
 
 }  // namespace
@@ -166,18 +180,18 @@ size_t most_payload(const ring::Header* ring) {
 }
 
 bool write_record(ring::Header* ring, ring::RecordHeader record, Bytes& from, Patience& patience) {
-  const uint32_t token = thread_token();
+  const Need need{ring::record_bytes(record.payload), limit(ring, record.kind)};
   ++t_depth;
-  bool written = false;
-  if (const Held h = take_lane(ring, token, patience); h.lane) {
-    written = append(ring, h, record, from, token, patience);
-    const size_t used = ring->lane_bytes - room(ring, h.lane);
+  const Held h = take_lane(ring, thread_token(), need, patience);
+  if (h.lane) {
+    append(ring, h, record, from);
+    const size_t in_use = used(h.lane);
     h.lane->busy.store(0);  // sequentially consistent: the head is visible before we look who sleeps
     const uint32_t sleep = ring->sleep.load();
-    if (sleep == ring::kDeep || (sleep == ring::kShallow && used > ring->lane_bytes / 4)) wake_recorder(ring);
+    if (sleep == ring::kDeep || (sleep == ring::kShallow && in_use > ring->lane_bytes / 4)) wake_recorder(ring);
   }
   --t_depth;
-  return written;
+  return h.lane != nullptr;
 }
 
 }  // namespace sidrec

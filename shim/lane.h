@@ -29,8 +29,8 @@ struct Patience {
   uint64_t deadline_ns = 0;
 };
 
-// Appends one record. False when there is no lane or no room within the patience: nothing was written, and `from` has
-// not moved. `payload` must not exceed most_payload().
+// Appends one record; its time_ns comes in as the beginning of a write, or 0. False when there is no lane or no room
+// within the patience: nothing was written, and `from` has not moved. `payload` must not exceed most_payload().
 bool write_record(ring::Header* ring, ring::RecordHeader record, Bytes& from, Patience& patience);
 
 // The largest payload of one record: a call's bytes are cut so that a lane always holds several.

@@ -114,18 +114,21 @@ void after_fork_in_child() {
   p->recorder.store(kReady);
 }
 
+static void make_ring_of(Process& p) {
+  const sys::SignalsBlocked blocked;  // a handler that came in between would wait for the thread it has interrupted
+  uint32_t none = kNone;
+  if (!p.ring.compare_exchange_strong(none, kMaking)) return;
+  ring::Header* made = make_ring(shape(), p.pid.load());
+  g_ring.store(made);
+  p.ring.store(made ? kReady : kFailed);
+}
+
 ring::Header* ring_of_process() {
   Process* p = process();
   if (!p) return nullptr;
   if (__builtin_expect(p->ring.load(std::memory_order_acquire) == kReady, 1)) return g_ring.load();
-  uint32_t none = kNone;
-  if (!sandboxed() && p->ring.compare_exchange_strong(none, kMaking)) {
-    ring::Header* made = make_ring(shape(), p->pid.load());
-    g_ring.store(made);
-    p->ring.store(made ? kReady : kFailed);
-    return made;
-  }
-  // Another thread is making it. Not for ever: a signal handler may have interrupted just that thread.
+  if (p->ring.load() == kNone && !sandboxed()) make_ring_of(*p);
+  // Another thread may be making it.
   const uint64_t deadline = sys::monotonic_ns() + kRingRaceNs;
   while (p->ring.load() == kMaking && sys::monotonic_ns() < deadline) sys::sleep_ns(20'000);
   return p->ring.load() == kReady ? g_ring.load() : nullptr;

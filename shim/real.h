@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -30,7 +31,7 @@ pid_t _Fork(void) noexcept;
   X(write) X(writev) X(send) X(sendto) X(sendmsg) X(sendmmsg) X(sendfile) X(sendfile64) X(splice)                 \
   X(close) X(close_range) X(closefrom) X(fclose) X(shutdown) X(dup) X(dup2) X(dup3) X(fcntl) X(fcntl64)           \
   X(chroot) X(setgid) X(setegid) X(setregid) X(setresgid) X(setgroups) X(initgroups)                              \
-  X(setuid) X(seteuid) X(setreuid) X(setresuid) X(prctl) X(_exit) X(_Exit)                   \
+  X(setuid) X(seteuid) X(setreuid) X(setresuid) X(prctl) X(_exit) X(_Exit) X(quick_exit)                   \
   X(_Fork) X(posix_spawn) X(posix_spawnp)
 // clang-format on
 

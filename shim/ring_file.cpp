@@ -30,6 +30,7 @@ void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, con
   header->host_pid = pid;
   strcpy(header->ring_id, ring_id);
   strcpy(header->program, g_settings.program.c_str());
+  strcpy(header->sid_source, g_settings.sid_source);
   strcpy(header->sid_template, g_settings.sid_template.c_str());
   strcpy(header->audit_dir, g_settings.audit_dir.c_str());
   strcpy(header->run_dir, g_settings.run_dir.c_str());

@@ -8,7 +8,7 @@
 //  2. head and tail are byte positions that only grow; head - tail <= lane_bytes. `head` is written by the host
 //     only, after the record's bytes (release); `tail` by the recorder only, after the bytes were committed (release).
 //  3. A record not yet published in a lane has time_ns >= that lane's floor_ns. So the recorder may take everything
-//     older than min(now, floor of each busy lane that is not waiting) and miss nothing.
+//     older than min(now, floor of each busy lane) and miss nothing.
 //  4. Neither side trusts the other: the recorder copies a record out, then checks it, then uses it; the shim stops
 //     recording when a tail makes no sense. Nothing in here is evidence but the records themselves.
 //  5. The ring is dead when flock(LOCK_EX|LOCK_NB) on the file succeeds: the lock taken with LOCK_SH at its making
@@ -55,6 +55,7 @@ struct Header {
   uint32_t host_pid;
   char ring_id[kMaxProgram];  // also the file's name without ".ring", and the recorder's id in the trail
   char program[kMaxProgram];
+  char sid_source[16];  // where the template came from: "env", "config", "default"
   char sid_template[kMaxTemplate];
   char audit_dir[kMaxPath];
   char run_dir[kMaxPath];
@@ -65,12 +66,9 @@ struct Header {
 };
 static_assert(sizeof(Header) <= kHeaderBytes);
 
-// `busy`: 0, or a token of the writing thread, with kWaiting while it waits for room (it then has no time yet).
-inline constexpr uint32_t kWaiting = 0x80000000u;
-
 struct LaneControl {
   alignas(64) std::atomic<uint32_t> owner;  // pid of the process that claimed the lane, 0 when free
-  std::atomic<uint32_t> busy;
+  std::atomic<uint32_t> busy;               // a token of the writing thread, 0 when idle
   std::atomic<uint64_t> floor_ns;
   std::atomic<uint64_t> head;
   alignas(64) std::atomic<uint64_t> tail;
@@ -110,6 +108,10 @@ enum GapWhy : uint8_t {
 
 enum ReleaseWhy : uint8_t { kClosed = 0, kExited = 1 };
 
+// A write has happened when it began: what answers it cannot be older. A write that blocked is not that old, so that
+// it need not come late into its trail.
+inline constexpr uint32_t kMaxAgeNs = 10'000'000;
+
 struct RecordHeader {
   uint32_t payload;  // bytes that follow; the next record begins at the next multiple of 8
   uint8_t kind;
@@ -117,8 +119,8 @@ struct RecordHeader {
   uint8_t why;  // GapWhy or ReleaseWhy
   uint8_t reserved;
   uint32_t pid;
-  uint32_t reserved2;
-  uint64_t time_ns;  // CLOCK_MONOTONIC, read when the record's place was already reserved
+  uint32_t age_ns;   // a write began so long before time_ns (at most kMaxAgeNs); 0 for all else
+  uint64_t time_ns;  // CLOCK_MONOTONIC, read when the record's place was already reserved: orders the lanes
   uint64_t conn;     // the socket's cookie (SO_COOKIE, socket(7)): the same in every process
 };
 static_assert(sizeof(RecordHeader) == 32);

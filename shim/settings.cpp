@@ -156,8 +156,10 @@ bool load_settings() {
   Settings& s = g_settings;
   read_config();
   char value[ring::kMaxPath];
-  s.sid_given = lookup("SIDREC_SID", "sid", value, sizeof value);
-  s.sid_template << (s.sid_given ? value : "{client_ip}");
+  const bool sid_given = lookup("SIDREC_SID", "sid", value, sizeof value);
+  const char* sid_of_env = env_value("SIDREC_SID");
+  s.sid_source = !sid_given ? "default" : sid_of_env && *sid_of_env ? "env" : "config";
+  s.sid_template << (sid_given ? value : "{client_ip}");
   if (lookup("SIDREC_AUDIT_DIR", "audit_dir", value, sizeof value)) s.audit_dir << value;
   if (lookup("SIDREC_RUN_DIR", "run_dir", value, sizeof value)) s.run_dir << value;
   default_dirs(sys::call(SYS_geteuid) == 0);

@@ -20,9 +20,9 @@ struct Settings {
   Text<ring::kMaxProgram> program;
   char env[ring::kMaxEnv];  // NAME=value, NUL between, for {env:NAME}
   bool debug;
-  bool sid_given;        // by SIDREC_SID or the file, not the default
-  uint32_t patience_ms;  // how long one call may wait for room in its lane
-  uint32_t ring_kib;     // of a process that accepts and serves; a forked child that only serves gets a quarter
+  const char* sid_source;  // "env", "config" or "default"
+  uint32_t patience_ms;    // how long one call may wait for room in its lane
+  uint32_t ring_kib;       // of a process that accepts and serves; a forked child that only serves gets a quarter
 };
 
 extern Settings g_settings;

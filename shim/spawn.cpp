@@ -14,7 +14,6 @@ namespace sidrec {
 namespace {
 
 constexpr size_t kStackBytes = 16 * 1024;
-constexpr size_t kKernelSigset = 8;  // bytes in the kernel's sigset_t
 
 alignas(16) char g_outer_stack[kStackBytes];
 alignas(16) char g_inner_stack[kStackBytes];
@@ -53,13 +52,11 @@ bool spawn_recorder(const char* program, const char* ring_file, bool debug) {
 
   // A signal handler must not run in the shared memory of the clones. The mask goes through exec with every signal
   // blocked; the recorder opens it when it is ready.
-  uint64_t all = ~uint64_t{0}, before = 0;
-  sys::call(SYS_rt_sigprocmask, SIG_SETMASK, sys::arg(&all), sys::arg(&before), kKernelSigset);
+  const sys::SignalsBlocked blocked;
   const int saved_errno = errno;
   const int pid = clone(leave_the_host, g_outer_stack + kStackBytes, CLONE_VM | CLONE_VFORK | CLONE_FILES, &command);
   errno = saved_errno;
   if (pid > 0) sys::call(SYS_wait4, pid, 0, __WCLONE, 0);
-  sys::call(SYS_rt_sigprocmask, SIG_SETMASK, sys::arg(&before), 0, kKernelSigset);
   return pid > 0 && command.error == 0;
 }
 

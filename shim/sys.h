@@ -3,6 +3,7 @@
 #pragma once
 
 #include <linux/futex.h>
+#include <signal.h>
 #include <sys/syscall.h>
 
 #include <cstdint>
@@ -47,6 +48,21 @@ inline void sleep_ns(long ns) {
   const timespec pause{0, ns};
   call(SYS_nanosleep, arg(&pause));
 }
+
+// Blocks every signal of this thread, for what must not be interrupted by a handler. Raw: glibc keeps two for itself.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    const uint64_t all = ~uint64_t{0};
+    call(SYS_rt_sigprocmask, SIG_SETMASK, arg(&all), arg(&before_), sizeof all);
+  }
+  ~SignalsBlocked() { call(SYS_rt_sigprocmask, SIG_SETMASK, arg(&before_), 0, sizeof before_); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  uint64_t before_ = 0;
+};
 
 inline uint64_t monotonic_ns() {
   timespec now;

@@ -43,7 +43,8 @@ uint16_t split(const Address& address, uint8_t (&bytes)[16]) {
     memcpy(bytes, &address.v4.sin_addr, 4);
     return ntohs(address.v4.sin_port);
   }
-  memcpy(bytes, &address.v6.sin6_addr, 16);
+  const bool mapped = IN6_IS_ADDR_V4MAPPED(&address.v6.sin6_addr);  // an IPv4 client of a dual-stack listener
+  memcpy(bytes, address.v6.sin6_addr.s6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
   return ntohs(address.v6.sin6_port);
 }
 
@@ -59,7 +60,8 @@ bool describe_connection(int fd, Entry& entry) {
   Address local{}, peer{};
   if (!name_of(SYS_getsockname, fd, local) || !is_tcp(fd, local)) return false;
   if (!option(fd, SOL_SOCKET, SO_COOKIE, &entry.cookie, sizeof entry.cookie)) return false;
-  entry.family = static_cast<uint8_t>(local.any.sa_family);
+  const bool mapped = local.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&local.v6.sin6_addr);
+  entry.family = static_cast<uint8_t>(mapped ? AF_INET : local.any.sa_family);
   entry.server_port = split(local, entry.server_addr);
   if (!name_of(SYS_getpeername, fd, peer)) return false;  // not connected, or gone already
   entry.client_port = split(peer, entry.client_addr);

@@ -19,6 +19,8 @@ constexpr int kMaxAccepts = 256;              // in one turn
 constexpr int kMaxHeard = 64;                 // messages of one peer in one turn
 // So long a connection may say nothing: a slave says HELLO at once.
 constexpr uint64_t kHelloPatienceNs = 5 * kSecond;
+// Longer than the usual window, shorter than the host's patience (50 ms) with room for the commit.
+constexpr uint64_t kOwnHoldNs = 30 * kMillisecond;
 constexpr uint64_t kNoDescriptorPauseNs = 100 * kMillisecond;
 constexpr uint64_t kLookAtSilentNs = kSecond;
 
@@ -162,7 +164,10 @@ void Master::welcome_all(uint64_t now_ns) {
   }
 }
 
+bool Master::must_release_own(uint64_t now_ns) const { return needs_room_ && now_ns >= own_moved_ns_ + kOwnHoldNs; }
+
 void Master::release(uint64_t now_ns) {
+  if (ordering_.held_bytes(kOwn) == 0) own_moved_ns_ = now_ns;
   if (!own_frame_.empty()) {
     if (auto added = ordering_.add_frame(kOwn, std::exchange(own_frame_, {}), now_ns); !added) {
       around_.log.error("own events: " + added.error().message);
@@ -173,11 +178,16 @@ void Master::release(uint64_t now_ns) {
   flooded_ = flooded_ || ordering_.held_bytes() > around_.ring.lane_bytes / kYoungPartOfLane;
   ordering_.set_slaves(std::max<size_t>(peers_.size(), is_young(now_ns)));
   ordering_.set_expected(queue_.oldest_expected_ns());
-  const auto& drained = ordering_.release(now_ns, [this, now_ns](const link::Ordering::Released& released) {
+  const auto write = [this, now_ns](const link::Ordering::Released& released) {
     session_.write(*marks_of_[released.source], released.rec, released.event, released.late, now_ns);
-  });
+  };
+  const auto& drained = must_release_own(now_ns) ? ordering_.release_all(write) : ordering_.release(now_ns, write);
   for (const auto& [source, bytes] : drained) {
-    if (source != kOwn) queue_.released(source, bytes);
+    if (source == kOwn) {
+      own_moved_ns_ = now_ns;
+    } else {
+      queue_.released(source, bytes);
+    }
   }
 }
 
@@ -217,7 +227,8 @@ void Master::end_silent_peers(uint64_t now_ns) {
   }
 }
 
-void Master::turn(uint64_t now_ns) {
+void Master::turn(uint64_t now_ns, bool needs_room) {
+  needs_room_ = needs_room;
   session_.on_timer(now_ns);
   welcome_all(now_ns);
   accept_peers(now_ns);
@@ -246,7 +257,9 @@ void Master::turn(uint64_t now_ns) {
 
 std::optional<uint64_t> Master::deadline_ns(uint64_t now_ns) const {
   std::optional<uint64_t> soonest = session_.deadline_ns();
-  if (session_.is_open() && !session_.is_failing()) sooner(soonest, ordering_.next_release_ns());
+  const bool releases = session_.is_open() && !session_.is_failing();
+  if (releases && needs_room_ && ordering_.held_bytes(kOwn) > 0) sooner(soonest, own_moved_ns_ + kOwnHoldNs);
+  if (releases) sooner(soonest, ordering_.next_release_ns());
   if (!peers_.empty()) sooner(soonest, now_ns + kLookAtSilentNs);
   if (accept_again_ns_ != 0) sooner(soonest, accept_again_ns_);
   return soonest;
@@ -254,7 +267,7 @@ std::optional<uint64_t> Master::deadline_ns(uint64_t now_ns) const {
 
 bool Master::end(uint64_t now_ns) {
   callers_ = true;
-  if (!ending_) turn(now_ns);
+  if (!ending_) turn(now_ns, needs_room_);
   if (!ending_ && (has_slaves() || !is_clean())) return false;
   ending_ = true;
   return session_.end(now_ns);

@@ -41,7 +41,9 @@ class Master {
   bool takes_events() const { return session_.is_open() && !ending_; }
   void append(const EventHeader& header, std::string_view payload, uint64_t now_ns);
 
-  void turn(uint64_t now_ns);
+  // `needs_room`: our own host may soon run out of it. Then completeness goes before order: own events are not held
+  // back for longer than 30 ms, and what others had to say of that time comes late.
+  void turn(uint64_t now_ns, bool needs_room);
   std::optional<uint64_t> deadline_ns(uint64_t now_ns) const;
 
   // What of our own lane is in the store.
@@ -74,6 +76,7 @@ class Master {
   void drop(Peer& peer, const Error& why);
   void welcome_all(uint64_t now_ns);
   void release(uint64_t now_ns);
+  bool must_release_own(uint64_t now_ns) const;
   void commit(uint64_t now_ns);
   void speak(Peer& peer);
   void end_silent_peers(uint64_t now_ns);
@@ -87,6 +90,8 @@ class Master {
   MasterSession session_;
   link::RecMarks* own_marks_;
   std::string own_frame_;
+  uint64_t own_moved_ns_ = 0;  // when own events last left the order, or there were none
+  bool needs_room_ = false;
   std::array<uint64_t, ring::kMaxLanes> committed_{};
   link::ReceiveBuffer buffer_;
   bool welcomed_ = false;  // the session was open when we last looked

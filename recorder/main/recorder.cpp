@@ -21,7 +21,7 @@ Recorder::Recorder(const RingFile& ring, Surroundings& around)
     : ring_(ring),
       around_(around),
       reader_(ring, [this](const std::string& why) { around_.log.error(why); }),
-      tracker_(sid_template_of(ring.facts()), {ring.facts().host_pid, ring.facts().program}, *this,
+      tracker_(sid_template_of(ring.facts()), {ring.facts().host_pid, ring.facts().program, ring.facts().sid_source}, *this,
                [this](uint64_t conn, const ConnOpen& open) { return diag_.is_held(conn, open); }),
       outstanding_(ring.facts().lanes),
       watcher_(ring) {}
@@ -62,7 +62,7 @@ void Recorder::read_ring() {
     outstanding_.add(record.lane, record.pos, tracker_.take(record));
   });
   if (records > 0) last_traffic_ns_ = now_ns_;
-  tracker_.on_timer(now_ns_);
+  if (!reader_.has_more()) tracker_.on_timer(now_ns_);
   if (dead_ && reader_.is_drained() && !host_ended_) {
     host_ended_ = true;
     tracker_.host_died(now_ns_);
@@ -70,9 +70,9 @@ void Recorder::read_ring() {
 }
 
 void Recorder::turn_roles() {
-  const bool leaving = dead_ && told_to_end_;
+  const Role::Needs needs{.room = !dead_ && reader_.is_pressed(), .end = dead_ && told_to_end_};
   for (auto role = roles_.begin(); role != roles_.end();) {
-    role->second->turn(now_ns_, leaving);
+    role->second->turn(now_ns_, needs);
     if (!role->second->is_done()) {
       ++role;
       continue;

@@ -10,8 +10,6 @@ namespace {
 // So long the master, or the election of one, may stand still before its SID makes room for others: more than a master
 // holds events back for their order, less than the host's patience (50 ms).
 constexpr uint64_t kStallNs = 30 * kMillisecond;
-// Gathered behind a spool before it is written to it.
-constexpr uint64_t kBehindBytes = 64 * 1024;
 // Taken back from it at once when the master takes it.
 constexpr size_t kRefillBytes = 256 * 1024;
 }  // namespace
@@ -181,7 +179,7 @@ void Role::hand_over_everything(uint64_t now_ns) {
 
 void Role::turn_master(uint64_t now_ns, bool leaving) {
   if (master_->takes_events() && !flow_.all_committed()) hand_over_everything(now_ns);
-  master_->turn(now_ns);
+  master_->turn(now_ns, needs_room_);
   for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
     safe_[lane] = std::max(safe_[lane], std::min(master_->committed(lane), given_[lane]));
   }
@@ -238,10 +236,9 @@ void Role::append(const EventHeader& header, std::string_view payload, uint64_t 
 bool Role::is_stalled(uint64_t now_ns) const { return now_ns >= progress_ns_ + kStallNs; }
 
 bool Role::must_spool(uint64_t now_ns) const {
-  if (around_.settings.spool_bytes == 0 || master_ || spool_broken_) return false;
-  if (flow_.is_spooling()) return behind_ >= kBehindBytes;
-  if (flow_.uncommitted_bytes() <= around_.ring.lane_bytes / 4 || flow_.unsent_bytes() == 0) return false;
-  return flow_.is_waiting() || is_stalled(now_ns);
+  if (!needs_room_ || master_ || spool_broken_ || around_.settings.spool_bytes == 0) return false;
+  if (flow_.is_spooling()) return behind_ > 0;
+  return flow_.unsent_bytes() > 0 && (flow_.is_waiting() || is_stalled(now_ns));
 }
 
 void Role::spool(uint64_t now_ns) {
@@ -290,10 +287,11 @@ void Role::refill_from_spool(uint64_t now_ns) {
 
 bool Role::is_idle() const { return connections_ == 0 && flow_.all_committed() && losses_.empty(); }
 
-void Role::turn(uint64_t now_ns, bool leaving) {
+void Role::turn(uint64_t now_ns, Needs needs) {
   if (done_) return;
+  needs_room_ = needs.room;
   if (slave_) turn_slave(now_ns);
-  if (master_) turn_master(now_ns, leaving);
+  if (master_) turn_master(now_ns, needs.end);
   if (done_) return;
   if (const auto deadline = election_.deadline_ns(); deadline && now_ns >= *deadline) {
     const bool unanswered = election_.step() == Step::kSendHello;
@@ -312,8 +310,7 @@ std::optional<uint64_t> Role::deadline_ns(uint64_t now_ns) const {
   if (slave_) sooner(flow_.deadline_ns());
   if (master_) sooner(master_->deadline_ns(now_ns));
   if (idle_since_ns_) sooner(*idle_since_ns_ + around_.settings.linger_ms * kMillisecond);
-  const bool may_stall = !master_ && flow_.uncommitted_bytes() > around_.ring.lane_bytes / 4;
-  if (may_stall && !is_stalled(now_ns)) sooner(progress_ns_ + kStallNs);
+  if (needs_room_ && !master_ && !is_stalled(now_ns)) sooner(progress_ns_ + kStallNs);
   return soonest;
 }
 

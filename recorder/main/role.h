@@ -35,8 +35,12 @@ class Role {
 
   void append(const EventHeader& header, std::string_view payload, uint64_t now_ns);
 
-  // Hears, works, says. `leaving`: the host is gone and the recorder was told to end; no lingering then.
-  void turn(uint64_t now_ns, bool leaving);
+  struct Needs {
+    bool room;  // the host may soon run out of it: what must wait for a master has to go to the spool
+    bool end;   // the host is gone and the recorder was told to end: no lingering
+  };
+  // Hears, works, says.
+  void turn(uint64_t now_ns, Needs needs);
   std::optional<uint64_t> deadline_ns(uint64_t now_ns) const;
 
   uint64_t safe(uint32_t lane) const { return safe_[lane]; }
@@ -92,6 +96,7 @@ class Role {
   uint64_t progress_ns_ = 0;   // when something was last committed, or nothing was left to be
   std::optional<uint64_t> idle_since_ns_;
   std::string complaint_;
+  bool needs_room_ = false;
   bool started_ = false;
   bool done_ = false;
 };

@@ -48,10 +48,11 @@ Result<RingFacts> facts_of(const ring::Header& header, uint64_t file_bytes) {
   if (!sane) return Error{"a ring of impossible size", EINVAL};
   if (file_bytes < ring::ring_bytes(header.lanes, header.lane_bytes)) return Error{"a ring that is cut short", EINVAL};
 
-  RingFacts facts{header.lanes, header.lane_bytes, header.host_pid, {}, {}, {}, {}, {}, {}, env_of(header.env)};
+  RingFacts facts{header.lanes, header.lane_bytes, header.host_pid, {}, {}, {}, {}, {}, {}, {}, env_of(header.env)};
   const std::pair<std::string*, Result<std::string>> texts[] = {
       {&facts.ring_id, text_of(header.ring_id, "ring_id")},
       {&facts.program, text_of(header.program, "program")},
+      {&facts.sid_source, text_of(header.sid_source, "sid_source")},
       {&facts.sid_template, text_of(header.sid_template, "sid_template")},
       {&facts.audit_dir, text_of(header.audit_dir, "audit_dir")},
       {&facts.run_dir, text_of(header.run_dir, "run_dir")},

@@ -24,6 +24,7 @@ struct RingFacts {
   uint32_t host_pid = 0;
   std::string ring_id;
   std::string program;
+  std::string sid_source;
   std::string sid_template;
   std::string audit_dir;
   std::string run_dir;

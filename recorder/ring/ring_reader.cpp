@@ -73,7 +73,7 @@ uint64_t RingReader::look(Lane& lane, uint64_t now_ns) {
   const uint32_t busy = lane.control->busy.load(std::memory_order_seq_cst);
   const uint64_t floor_ns = lane.control->floor_ns.load(std::memory_order_seq_cst);
   lane.head = lane.control->head.load(std::memory_order_acquire);
-  const bool writing = busy != 0 && (busy & ring::kWaiting) == 0;
+  const bool writing = busy != 0;
   watch_writer(lane, writing ? busy : 0, floor_ns, now_ns);
   return writing && !lane.stuck ? floor_ns : now_ns;
 }
@@ -156,6 +156,11 @@ bool RingReader::has_news(uint64_t least_bytes) const {
   return std::any_of(lanes_.begin(), lanes_.end(), [least_bytes](const Lane& lane) {
     return !lane.retired && lane.control->head.load(std::memory_order_seq_cst) - lane.head >= least_bytes;
   });
+}
+
+bool RingReader::is_pressed() const {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [this](const Lane& l) { return !l.retired && l.read - l.tail > lane_bytes_ / 4; });
 }
 
 void RingReader::give_back(uint32_t index, uint64_t pos) {

@@ -25,8 +25,9 @@ namespace sidrec {
 
 // So much is read before the link, the store and the room given back are looked after again.
 inline constexpr size_t kPassBytes = 512 * 1024;
-// A writer copies 64 KiB in some 20 us; one that was scheduled away comes back sooner than this.
-inline constexpr uint64_t kStuckNs = 20 * kMillisecond;
+// A writer copies 64 KiB in some 20 us; one that was scheduled away comes back sooner than this, also on a crowded
+// machine. To go on without it breaks the order.
+inline constexpr uint64_t kStuckNs = 500 * kMillisecond;
 
 struct RingRecord {
   uint32_t lane;
@@ -58,6 +59,9 @@ class RingReader {
   uint64_t tail(uint32_t lane) const { return lanes_[lane].tail; }
   // Everything before `pos` is safe elsewhere: its room is the host's again, and who waits for room is woken.
   void give_back(uint32_t lane, uint64_t pos);
+
+  // More than a quarter of a lane was read and is not given back yet: the host may soon run out of room.
+  bool is_pressed() const;
 
   uint64_t stuck_writers() const { return stuck_writers_; }
 

@@ -59,7 +59,11 @@ uint8_t kernel_known(uint8_t certainty, uint64_t kernel, uint64_t ours) {
 ConnectionTracker::ConnectionTracker(SidTemplate sid_template, Host host, Sink& sink, StillHeld still_held)
     : sid_template_(std::move(sid_template)), host_(std::move(host)), sink_(sink), still_held_(std::move(still_held)) {}
 
-OwnerId ConnectionTracker::take(const RingRecord& record) {
+OwnerId ConnectionTracker::take(const RingRecord& in_ring) {
+  RingRecord record = in_ring;
+  // A write has happened when it began, but nothing of this ring goes back behind what has been told already.
+  record.header.time_ns -= std::min<uint64_t>(record.header.age_ns, ring::kMaxAgeNs);
+  last_ns_ = record.header.time_ns = std::max(record.header.time_ns, last_ns_);
   switch (record.header.kind) {
     case ring::kOpen: return on_open(record);
     case ring::kData: return on_data(record);
@@ -100,7 +104,7 @@ ConnectionTracker::Connection& ConnectionTracker::open(uint64_t conn, const Conn
   connection.open = facts;
   connection.open.pid = record.header.pid;
   copy_text(connection.open.program, host_.program);
-  copy_text(connection.open.sid_source, sid_template_.source());
+  copy_text(connection.open.sid_source, host_.sid_source);
   connection.owner = sink_.owner_of(sid_template_.resolve(connection.open));
   EventHeader header = header_of(record, EventKind::kConnOpen);
   header.pos = pos;
@@ -111,10 +115,6 @@ ConnectionTracker::Connection& ConnectionTracker::open(uint64_t conn, const Conn
 OwnerId ConnectionTracker::on_open(const RingRecord& record) {
   if (const auto at = connections_.find(record.header.conn); at != connections_.end()) {
     hold(at->second, record.header.pid);
-    if (at->second.ask_again_ns != 0) {
-      at->second.ask_again_ns = 0;
-      --asking_;
-    }
     return kNobody;
   }
   const auto said = payload_of<ring::Open>(record);
@@ -160,8 +160,10 @@ OwnerId ConnectionTracker::on_gap(const RingRecord& record) {
   header.records = std::max<uint64_t>(said.records, 1);
   offset += said.bytes;
   connection.missing[record.header.dir] += said.bytes;
-  sink_.event(connection.owner, header, {});
-  return connection.owner;
+  const OwnerId owner = connection.owner;
+  sink_.event(owner, header, {});
+  if (gap_why(record.header.why) == GapWhy::kOverflow) suspect_all(record.header.time_ns);
+  return owner;
 }
 
 OwnerId ConnectionTracker::on_release(const RingRecord& record) {
@@ -177,7 +179,7 @@ OwnerId ConnectionTracker::on_release(const RingRecord& record) {
   if (holder != holders.end() && --holder->descriptors == 0) holders.erase(holder);
   if (!holders.empty()) return kNobody;
   if (connection.maybe_elsewhere) {
-    ask(at, record.header.time_ns);
+    ask_later(connection, record.header.time_ns, 0);
     return kNobody;
   }
   const OwnerId owner = connection.owner;
@@ -185,19 +187,36 @@ OwnerId ConnectionTracker::on_release(const RingRecord& record) {
   return owner;
 }
 
+void ConnectionTracker::ask_later(Connection& connection, uint64_t now_ns, uint64_t pause_ns) {
+  if (connection.ask_again_ns == 0) ++asking_;
+  connection.ask_pause_ns = pause_ns;
+  connection.ask_again_ns = now_ns + pause_ns;
+}
+
+// The kernel speaks of now, the ring of a moment ago: what the last holder wrote may not have been read yet. So a
+// connection that nobody holds is closed one pause later, when the ring has been read beyond that answer.
 void ConnectionTracker::ask(Connections::iterator at, uint64_t now_ns) {
   Connection& connection = at->second;
-  if (!still_held_(at->first, connection.open)) {
+  if (connection.gone) {
     const bool exited = connection.why == ring::kExited;
     close_without_record(at, exited ? CloseWhy::kExited : CloseWhy::kClosed, now_ns);
     return;
   }
-  if (connection.ask_again_ns == 0) {
-    ++asking_;
-    connection.ask_pause_ns = kFirstPauseNs;
+  connection.gone = !still_held_(at->first, connection.open);
+  if (!connection.gone && !connection.holders.empty()) {  // a suspicion that was wrong
+    connection.ask_again_ns = 0;
+    --asking_;
+    return;
   }
-  connection.ask_again_ns = now_ns + connection.ask_pause_ns;
-  connection.ask_pause_ns = std::min(connection.ask_pause_ns * 4, kLongestPauseNs);
+  const uint64_t longer_ns = std::min(std::max(connection.ask_pause_ns, kFirstPauseNs) * 4, kLongestPauseNs);
+  ask_later(connection, now_ns, connection.gone ? kFirstPauseNs : longer_ns);
+}
+
+// Records were lost: any of these may have been released unheard.
+void ConnectionTracker::suspect_all(uint64_t now_ns) {
+  for (auto& [conn, connection] : connections_) {
+    if (connection.ask_again_ns == 0) ask_later(connection, now_ns, kSilentNs);
+  }
 }
 
 void ConnectionTracker::on_timer(uint64_t now_ns) {
@@ -244,7 +263,7 @@ void ConnectionTracker::close_without_record(Connections::iterator at, CloseWhy 
   EventHeader header{};
   header.kind = EventKind::kConnClose;
   header.why = static_cast<uint8_t>(why);
-  header.time_ns = now_ns;
+  last_ns_ = header.time_ns = std::max(now_ns, last_ns_);
   header.conn = header.pos = at->first;
   header.lane = kNoLane;
   close(at, header);

@@ -6,6 +6,8 @@
 //  2. Of a connection come one kConnOpen first, one kConnClose last, and both once.
 //  3. A connection closes when no process holds a descriptor of it. Holders are counted by pid; once a fork or a
 //     descriptor passed away may have made holders that nobody counted, the kernel is asked (StillHeld).
+//     The same holds for what was open when records were lost, a Release may be among them: it is asked about once
+//     nothing was heard of it for kSilentNs.
 //  4. An event's identity is its record's position, unique and growing within a lane. The open that must be invented
 //     for data of an unknown connection has the position before it: no record ends there.
 //  5. A close that no record caused (the host died, or the kernel said so) has no lane, and the connection as pos.
@@ -19,6 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "recorder/base/clock.h"
 #include "recorder/event/event.h"
 #include "recorder/ring/outstanding.h"
 #include "recorder/ring/ring_reader.h"
@@ -42,6 +45,7 @@ class ConnectionTracker {
   struct Host {
     uint32_t pid = 0;
     std::string program;
+    std::string sid_source;  // where the template came from: "env", "config", "default"
   };
 
   ConnectionTracker(SidTemplate sid_template, Host host, Sink& sink, StillHeld still_held);
@@ -49,12 +53,15 @@ class ConnectionTracker {
   // The owner of what came of the record, kNobody when no event did.
   OwnerId take(const RingRecord& record);
 
-  // Asks again about connections that nobody we know of holds. To be called at deadline_ns().
+  // Asks about connections that nobody we know of holds. To be called at deadline_ns(), when the ring has been read.
   void on_timer(uint64_t now_ns);
   std::optional<uint64_t> deadline_ns() const;
 
   // The ring is dead and all its records were taken: closes everything.
   void host_died(uint64_t now_ns);
+
+  // So long after a loss the kernel is asked about connections whose Release may be among the lost.
+  static constexpr uint64_t kSilentNs = kSecond;
 
   size_t open_connections() const { return connections_.size(); }
 
@@ -75,6 +82,7 @@ class ConnectionTracker {
     uint8_t why = 0;
     uint64_t ask_again_ns = 0;  // 0: not waiting for the kernel's word
     uint64_t ask_pause_ns = 0;
+    bool gone = false;  // the kernel's last word: nobody holds it
   };
   using Connections = std::unordered_map<uint64_t, Connection>;
 
@@ -87,6 +95,8 @@ class ConnectionTracker {
   void on_fork(uint32_t pid);
   static void hold(Connection& connection, uint32_t pid);
   void ask(Connections::iterator at, uint64_t now_ns);
+  void suspect_all(uint64_t now_ns);
+  void ask_later(Connection& connection, uint64_t now_ns, uint64_t pause_ns);
   void close(Connections::iterator at, EventHeader header);
   void close_without_record(Connections::iterator at, CloseWhy why, uint64_t now_ns);
 
@@ -95,7 +105,8 @@ class ConnectionTracker {
   Sink& sink_;
   StillHeld still_held_;
   Connections connections_;
-  size_t asking_ = 0;  // connections with ask_again_ns
+  uint64_t last_ns_ = 0;  // of the last event: those of one ring never go back in time
+  size_t asking_ = 0;     // connections with ask_again_ns
 };
 
 }  // namespace sidrec

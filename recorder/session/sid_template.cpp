@@ -70,9 +70,4 @@ std::string SidTemplate::resolve(const ConnOpen& open) const {
   return sid;
 }
 
-std::string_view SidTemplate::source() const {
-  if (text_ == "{client_ip}") return "default";
-  return text_.find('{') == std::string::npos ? "literal" : "template";
-}
-
 }  // namespace sidrec

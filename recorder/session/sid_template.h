@@ -22,9 +22,6 @@ class SidTemplate {
 
   std::string resolve(const ConnOpen& open) const;
 
-  // conn.open's sid_source: "default", "literal" or "template".
-  std::string_view source() const;
-
  private:
   std::string value_of(std::string_view word, const ConnOpen& open) const;
   std::string env_value(std::string_view name) const;

@@ -28,9 +28,10 @@ class Taker {
   }
   // Up to the closing quote, which is taken too. A string with an escape in it is for the JSON parser.
   bool text(std::string_view& value) {
-    const size_t end = rest_.find_first_of("\"\\");
-    if (end == std::string_view::npos || rest_[end] == '\\') return false;
+    const size_t end = rest_.find('"');
+    if (end == std::string_view::npos) return false;
     value = rest_.substr(0, end);
+    if (value.find('\\') != std::string_view::npos) return false;
     rest_.remove_prefix(end + 1);
     return true;
   }

@@ -14,9 +14,9 @@ void put_digits(char* to, size_t count, uint64_t value) {
 constexpr std::string_view kShape = "0000-00-00T00:00:00.000000Z";
 static_assert(kShape.size() == kTimestampLength);
 
-bool has_shape(std::string_view text) {
+bool has_shape(std::string_view text, size_t from = 0) {
   if (text.size() != kShape.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = from; i < text.size(); ++i) {
     const bool digit = text[i] >= '0' && text[i] <= '9';
     if (kShape[i] == '0' ? !digit : text[i] != kShape[i]) return false;
   }
@@ -58,6 +58,17 @@ std::optional<uint64_t> parse_timestamp(std::string_view text) {
                         t.hour < 24 && t.minute < 60 && t.second < 60;
   if (!in_range) return std::nullopt;
   return seconds_of_utc(t) * 1'000'000'000 + uint64_t{number_at(text, 20, 6)} * 1000;
+}
+
+std::optional<uint64_t> TimestampReader::read(std::string_view text) {
+  const bool same_second = text.starts_with(std::string_view(prefix_.data(), prefix_.size()));
+  if (same_second && has_shape(text, prefix_.size())) return prefix_ns_ + uint64_t{number_at(text, 20, 6)} * 1000;
+  const auto wall = parse_timestamp(text);
+  if (wall) {
+    text.copy(prefix_.data(), prefix_.size());
+    prefix_ns_ = *wall / 1'000'000'000 * 1'000'000'000;
+  }
+  return wall;
 }
 
 }  // namespace sidrec

@@ -24,4 +24,14 @@ class TimestampWriter {
 // Nanoseconds since 1970; nothing if `text` is not a ts.
 std::optional<uint64_t> parse_timestamp(std::string_view text);
 
+// The same for line after line: keeps the last second.
+class TimestampReader {
+ public:
+  std::optional<uint64_t> read(std::string_view text);
+
+ private:
+  std::array<char, 20> prefix_{};  // "2026-11-23T22:30:00."
+  uint64_t prefix_ns_ = 0;
+};
+
 }  // namespace sidrec

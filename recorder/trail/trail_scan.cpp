@@ -30,7 +30,7 @@ class Scanner {
 
  private:
   void time(std::string_view ts) {
-    const auto wall = parse_timestamp(ts);
+    const auto wall = timestamps_.read(ts);
     if (!wall) return;
     if (scan_.start_wall_ns == 0) scan_.start_wall_ns = *wall;
     scan_.latest_wall_ns = std::max(scan_.latest_wall_ns, *wall);
@@ -69,6 +69,7 @@ class Scanner {
   }
 
   LineFactsReader reader_;
+  TimestampReader timestamps_;
   Watermarks::value_type* mark_ = nullptr;  // of the last line: most lines share theirs with the line before
 };
 

@@ -1,5 +1,5 @@
 // UTF-8 as RFC 3629 has it: no surrogates, nothing overlong, nothing above U+10FFFF.
-// For the trail's writer (text or b64?) and for showing a trail on a terminal.
+// is_utf8() is for the trail's writer (text or b64?), fast; utf8_sequence() for showing a trail on a terminal.
 #pragma once
 
 #include <cstddef>
@@ -29,15 +29,6 @@ inline size_t utf8_sequence(const uint8_t* at, const uint8_t* end) {
   return 0;
 }
 
-inline bool is_utf8(std::string_view bytes) {
-  const auto* at = reinterpret_cast<const uint8_t*>(bytes.data());
-  const auto* end = at + bytes.size();
-  while (at < end) {
-    const size_t length = utf8_sequence(at, end);
-    if (length == 0) return false;
-    at += length;
-  }
-  return true;
-}
+bool is_utf8(std::string_view bytes);
 
 }  // namespace sidrec

@@ -67,13 +67,6 @@ TEST_F(RingReaderTest, a_record_that_an_unpublished_one_could_precede_waits_for_
   EXPECT_EQ(times(100), (Times{25, 30}));
 }
 
-TEST_F(RingReaderTest, a_writer_that_waits_for_room_holds_back_nobody) {
-  data(0, 30);
-  host.lane(1).floor_ns = 20;
-  host.lane(1).busy = 7 | ring::kWaiting;
-  EXPECT_EQ(times(100), (Times{30}));
-}
-
 TEST_F(RingReaderTest, a_writer_that_stands_still_is_not_waited_for_and_counted) {
   data(0, 30);
   host.lane(1).floor_ns = 20;

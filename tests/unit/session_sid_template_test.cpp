@@ -53,11 +53,5 @@ TEST(session_sid_template, a_long_sid_is_cut) {
   EXPECT_EQ(resolved(std::string(kMaxSidBytes - 1, 'x') + "{client_ip}").size(), kMaxSidBytes);
 }
 
-TEST(session_sid_template, the_source_is_named) {
-  EXPECT_EQ(SidTemplate("{client_ip}", "", "").source(), "default");
-  EXPECT_EQ(SidTemplate("x-{client_ip}", "", "").source(), "template");
-  EXPECT_EQ(SidTemplate("demo", "", "").source(), "literal");
-}
-
 }  // namespace
 }  // namespace sidrec

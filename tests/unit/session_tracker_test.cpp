@@ -60,7 +60,7 @@ class SessionTracker : public testing::Test, public ConnectionTracker::Sink {
   int asked = 0;
   std::vector<std::string> sids;
   std::vector<Seen> seen;
-  ConnectionTracker tracker{{"{client_ip}", "victim", ""}, {7, "victim"}, *this, [this](uint64_t, const ConnOpen&) {
+  ConnectionTracker tracker{{"{client_ip}", "victim", ""}, {7, "victim", "default"}, *this, [this](uint64_t, const ConnOpen&) {
                               ++asked;
                               return held;
                             }};
@@ -152,16 +152,45 @@ TEST_F(SessionTracker, after_a_fork_the_kernel_is_asked_until_nobody_holds_it) {
   for (int turn = 0; turn < 4; ++turn) {
     ASSERT_TRUE(tracker.deadline_ns());
     tracker.on_timer(*tracker.deadline_ns() - 1);
-    EXPECT_EQ(asked, 1 + turn);
+    EXPECT_EQ(asked, turn);
     tracker.on_timer(*tracker.deadline_ns());
   }
   held = false;
+  tracker.on_timer(*tracker.deadline_ns());
+  EXPECT_EQ(kinds(), (Kinds{kOpen})) << "what the last holder wrote may still be in the ring";
   tracker.on_timer(*tracker.deadline_ns());
   ASSERT_EQ(kinds(), (Kinds{kOpen, kClose}));
   EXPECT_EQ(seen[1].header.lane, kNoLane);
   EXPECT_EQ(seen[1].header.pos, 1u);
   EXPECT_EQ(static_cast<CloseWhy>(seen[1].header.why), CloseWhy::kClosed);
   EXPECT_FALSE(tracker.deadline_ns());
+}
+
+TEST_F(SessionTracker, bytes_in_the_ring_when_the_kernel_says_nobody_holds_it_come_before_the_close) {
+  held = false;
+  open();
+  take(record(ring::kFork, ++time));
+  release();
+  tracker.on_timer(*tracker.deadline_ns());
+  data("the child's last words");
+  tracker.on_timer(*tracker.deadline_ns());
+  EXPECT_EQ(kinds(), (Kinds{kOpen, kData, kClose}));
+}
+
+TEST_F(SessionTracker, a_write_has_happened_when_it_began_but_not_before_what_was_told) {
+  open();
+  auto header = record(ring::kData, 20'000'000);
+  header.age_ns = 3'000'000;
+  take(header, "slow");
+  EXPECT_EQ(seen.back().header.time_ns, 17'000'000u);
+  header.time_ns = 20'000'001;
+  header.age_ns = 9'000'000;
+  take(header, "slower");
+  EXPECT_EQ(seen.back().header.time_ns, 17'000'000u);
+  header.time_ns = 90'000'000;
+  header.age_ns = 80'000'000;
+  take(header, "older than allowed");
+  EXPECT_EQ(seen.back().header.time_ns, 90'000'000u - ring::kMaxAgeNs);
 }
 
 TEST_F(SessionTracker, a_fork_of_one_process_concerns_only_what_it_holds) {
@@ -179,7 +208,9 @@ TEST_F(SessionTracker, a_descriptor_passed_away_makes_the_kernel_be_asked) {
   open();
   take(record(ring::kShared, ++time));
   release();
+  tracker.on_timer(*tracker.deadline_ns());
   EXPECT_EQ(asked, 1);
+  tracker.on_timer(*tracker.deadline_ns());
   EXPECT_EQ(kinds(), (Kinds{kOpen, kClose}));
 }
 
@@ -189,6 +220,24 @@ TEST_F(SessionTracker, data_goes_on_while_the_kernel_is_asked) {
   release();
   data("from the child");
   EXPECT_EQ(kinds(), (Kinds{kOpen, kData}));
+}
+
+TEST_F(SessionTracker, after_a_loss_a_connection_that_nobody_holds_is_closed_and_others_are_left_alone) {
+  open(), data("12345");
+  auto gap = record(ring::kGap, ++time);
+  gap.why = ring::kOverflow;
+  take(gap, bytes_of(ring::Gap{100, 1}));
+  tracker.on_timer(time + ConnectionTracker::kSilentNs - 1);
+  EXPECT_EQ(asked, 0);
+  tracker.on_timer(time + ConnectionTracker::kSilentNs);
+  EXPECT_EQ(asked, 1);
+  EXPECT_FALSE(tracker.deadline_ns()) << "somebody holds it";
+  EXPECT_EQ(tracker.open_connections(), 1u);
+  held = false;
+  take(gap, bytes_of(ring::Gap{100, 1}));
+  tracker.on_timer(*tracker.deadline_ns());
+  tracker.on_timer(*tracker.deadline_ns());
+  EXPECT_EQ(kinds().back(), kClose);
 }
 
 TEST_F(SessionTracker, the_kernels_counts_are_passed_on_with_what_they_are_worth) {

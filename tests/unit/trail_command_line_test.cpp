@@ -90,6 +90,8 @@ class Process {
 };
 
 struct CommandLine : ::testing::Test {
+  void SetUp() override { ASSERT_TRUE(std::filesystem::exists(built_sidrec())) << built_sidrec() << " is not built"; }
+
   TempDir files;  // what processes say, programs
   TempDir store;
   Trail trail{store.path(), kSid};
@@ -218,7 +220,7 @@ TEST_F(CommandLine, tail_shows_a_session_readably) {
 TEST_F(CommandLine, tail_colours_for_a_terminal_only) {
   ping_and_pong();
   end();
-  const UniqueFd terminal(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  const UniqueFd terminal(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
   ASSERT_TRUE(terminal && grantpt(terminal.get()) == 0 && unlockpt(terminal.get()) == 0);
   const UniqueFd screen(open(ptsname(terminal.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
   ASSERT_TRUE(screen);
@@ -279,7 +281,7 @@ TEST_F(CommandLine, ends_quietly_when_its_reader_goes) {
   char byte;
   ASSERT_EQ(read(reading.get(), &byte, 1), 1);
   reading.reset();
-  EXPECT_EQ(tail.code(), 0);
+  EXPECT_EQ(tail.code(), 0) << tail.err();
   EXPECT_EQ(tail.err(), "");
 }
 
@@ -354,6 +356,7 @@ TEST_F(CommandLine, finds_the_store_by_option_then_environment_then_file) {
 // sidrec in a directory of its own, beside a file of the library's name: what it does up to the exec is what counts.
 struct Run : CommandLine {
   void SetUp() override {
+    ASSERT_NO_FATAL_FAILURE(CommandLine::SetUp());
     std::filesystem::copy_file(built_sidrec(), files / "sidrec");
     write_file(files / "libsidrec.so", "");
   }
@@ -379,14 +382,17 @@ struct Run : CommandLine {
   static Elf64_Ehdr& elf_header(std::string& elf) { return *reinterpret_cast<Elf64_Ehdr*>(elf.data()); }
 };
 
+// A sanitizer's runtime refuses to come second; here it need not come first.
+const std::vector<std::string> kAlreadyPreloading = {"LD_PRELOAD=libc.so.6", "ASAN_OPTIONS=verify_asan_link_order=0"};
+
 TEST_F(Run, preloads_the_library_beside_it_and_hands_the_settings_over) {
   write_file(files / "config.json", "{}");
   const Said said = run({"--sid", "ticket-{client_ip}", "--audit-dir", store.path(), "--run-dir", store / "run",
                          "--config", files / "config.json", "--", "env", "--", "--"},
-                        {"LD_PRELOAD=libc.so.6"});
+                        kAlreadyPreloading);
   const Said shown = run({"--sid", "ticket-{client_ip}", "--audit-dir", store.path(), "--run-dir", store / "run",
                           "--config", files / "config.json", "--", "env"},
-                         {"LD_PRELOAD=libc.so.6"});
+                         kAlreadyPreloading);
   EXPECT_EQ(said.code, 127) << "env looked for a program named --: the command's own dashes reached it";
   EXPECT_EQ(shown.code, 0) << shown.err;
   for (const std::string& line : {std::string("SIDREC_SID=ticket-{client_ip}"), "SIDREC_AUDIT_DIR=" + store.path(),

@@ -2,6 +2,7 @@
 
 #include "recorder/trail/json_text.h"
 #include "recorder/trail/timestamp.h"
+#include "recorder/trail/utf8.h"
 #include "tests/unit/trail_vocabulary.h"
 
 namespace sidrec::trail_test {
@@ -88,6 +89,34 @@ TEST(JsonText, refuses_what_is_not_utf8_and_leaves_no_trace_of_it) {
   }
 }
 
+TEST(Utf8, is_judged_alike_by_the_automaton_and_by_the_table_of_the_standard) {
+  const auto by_sequence = [](std::string_view bytes) {
+    const auto* at = reinterpret_cast<const uint8_t*>(bytes.data());
+    const auto* const end = at + bytes.size();
+    size_t length = 1;
+    for (; at < end && length != 0; at += length) length = utf8_sequence(at, end);
+    return length != 0;
+  };
+  // Every lead (and some ASCII), every second byte, and the edges of the third and fourth; alone, and across a block's
+  // border.
+  const std::string edges("\x7f\x80\xbf\xc0");
+  for (int lead = 0x70; lead < 256; ++lead) {
+    for (int second = 0; second < 256; ++second) {
+      for (const char third : edges) {
+        for (const char fourth : edges) {
+          const std::string bytes{static_cast<char>(lead), static_cast<char>(second), third, fourth};
+          for (size_t length = 1; length <= 4; ++length) {
+            const std::string_view part = std::string_view(bytes).substr(0, length);
+            ASSERT_EQ(is_utf8(part), by_sequence(part)) << lead << ' ' << second;
+          }
+          const std::string across = std::string(30, 'a') + bytes + std::string(30, 'a');
+          ASSERT_EQ(is_utf8(across), by_sequence(across)) << lead << ' ' << second;
+        }
+      }
+    }
+  }
+}
+
 TEST(JsonText, survives_every_length_around_its_scratch_space) {
   for (size_t length = 4000; length < 4200; ++length) {
     const std::string worst(length, '\x01');
@@ -154,11 +183,15 @@ TEST(Timestamp, is_rfc_3339_in_utc_with_microseconds) {
 
 TEST(Timestamp, follows_the_clock_over_seconds_and_back) {
   TimestampWriter writer;
+  TimestampReader reader;
   std::string text(kTimestampLength, '?');
   for (const uint64_t ns : {1'999'999'000ull, 2'000'000'000ull, 86'400'000'000'000ull, 1'000ull}) {
     writer.write(text.data(), ns);
     EXPECT_EQ(text, timestamp(ns));
     EXPECT_EQ(parse_timestamp(text), ns);
+    EXPECT_EQ(reader.read(text), ns);
+    EXPECT_EQ(reader.read(text), ns);
+    EXPECT_EQ(reader.read(text.substr(0, 26) + "z"), std::nullopt);
   }
 }
 

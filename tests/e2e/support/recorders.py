@@ -16,7 +16,8 @@ class UnixSocket:
         self.listening = bool(int(columns[3], 16) & self.LISTENING)
         self.connected = columns[5] == self.CONNECTED
         self.inode = int(columns[6])
-        self.path = columns[7] if len(columns) > 7 else ""
+        # A socket bound under a temporary name and renamed keeps that name here.
+        self.path = columns[7].removesuffix(".new") if len(columns) > 7 else ""
 
 
 def unix_sockets():
