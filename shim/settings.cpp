@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,7 +20,8 @@ constinit Settings g_settings{};
 
 namespace {
 
-constexpr uint32_t kDefaultPatienceMs = 50;  // enough for a recorder's start and a master's takeover
+// Longer than a recorder's start, a master's takeover, and the turn of either on a crowded machine.
+constexpr uint32_t kDefaultPatienceMs = 500;
 constexpr uint32_t kMaxPatienceMs = 10'000;
 constexpr uint32_t kDefaultRingKib = 2048;
 constexpr uint32_t kMaxRingKib = 256 * 1024;
@@ -128,12 +130,11 @@ void find_recorder() {
   g_settings.recorder << "/sidrec-recorder";
 }
 
+// The name it was started by, not what a link points to: Debian's redis-server is a link to redis-check-rdb.
 void find_program() {
-  char path[512];
-  const long n = sys::call(SYS_readlink, sys::arg("/proc/self/exe"), sys::arg(path), sizeof path - 1);
-  path[n > 0 ? n : 0] = '\0';
-  const char* slash = strrchr(path, '/');
-  g_settings.program << (slash ? slash + 1 : path);
+  const auto* path = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  const char* slash = path ? strrchr(path, '/') : nullptr;
+  g_settings.program << (slash ? slash + 1 : path ? path : "");
 }
 
 // Makes `path` and what is missing above it, and answers 0 when we can create files in it.

@@ -47,7 +47,7 @@ class CommandLine(EndToEnd):
         setuid = shutil.copy(find_program("true"), self.place.path("setuid-true"))
         os.chmod(setuid, 0o4755)
         static = os.path.join(BUILD, "sidrec-recorder")
-        for program, reason in ((setuid, "set-user"), (static, "static"), ("/no/such/program", "No such file")):
+        for program, reason in ((setuid, "set-user"), (static, "static"), ("/no/such/program", "no such program")):
             self.assertIn(reason.lower(), self.sidrec("run", "--", program, expect=1).lower())
 
     def test_ls_names_each_session_and_whether_it_lives(self):
