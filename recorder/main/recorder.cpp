@@ -21,8 +21,8 @@ Recorder::Recorder(const RingFile& ring, Surroundings& around)
     : ring_(ring),
       around_(around),
       reader_(ring, [this](const std::string& why) { around_.log.error(why); }),
-      tracker_(sid_template_of(ring.facts()), {ring.facts().host_pid, ring.facts().program, ring.facts().sid_source}, *this,
-               [this](uint64_t conn, const ConnOpen& open) { return diag_.is_held(conn, open); }),
+      tracker_(sid_template_of(ring.facts()), {ring.facts().host_pid, ring.facts().program, ring.facts().sid_source},
+               *this, [this](uint64_t conn, const ConnOpen& open) { return diag_.is_held(conn, open); }),
       outstanding_(ring.facts().lanes),
       watcher_(ring) {}
 

@@ -303,6 +303,7 @@ void Role::turn(uint64_t now_ns, Needs needs) {
 }
 
 std::optional<uint64_t> Role::deadline_ns(uint64_t now_ns) const {
+  if (master_ && master_->takes_events() && !flow_.all_committed()) return now_ns;  // just raised: hand over at once
   std::optional<uint64_t> soonest = election_.deadline_ns();
   const auto sooner = [&soonest](std::optional<uint64_t> other) {
     if (other && (!soonest || *other < *soonest)) soonest = other;
