@@ -19,7 +19,7 @@ constexpr int kMaxAccepts = 256;              // in one turn
 constexpr int kMaxHeard = 64;                 // messages of one peer in one turn
 // So long a connection may say nothing: a slave says HELLO at once.
 constexpr uint64_t kHelloPatienceNs = 5 * kSecond;
-// Longer than the usual window, shorter than the host's patience (50 ms) with room for the commit.
+// Longer than the usual window, far shorter than the host's patience.
 constexpr uint64_t kOwnHoldNs = 30 * kMillisecond;
 constexpr uint64_t kNoDescriptorPauseNs = 100 * kMillisecond;
 constexpr uint64_t kLookAtSilentNs = kSecond;

@@ -8,7 +8,7 @@
 namespace sidrec {
 namespace {
 // So long the master, or the election of one, may stand still before its SID makes room for others: more than a master
-// holds events back for their order, less than the host's patience (50 ms).
+// holds events back for their order, far less than the host's patience.
 constexpr uint64_t kStallNs = 30 * kMillisecond;
 // Taken back from it at once when the master takes it.
 constexpr size_t kRefillBytes = 256 * 1024;

@@ -6,8 +6,7 @@
 //  2. Of a connection come one kConnOpen first, one kConnClose last, and both once.
 //  3. A connection closes when no process holds a descriptor of it. Holders are counted by pid; once a fork or a
 //     descriptor passed away may have made holders that nobody counted, the kernel is asked (StillHeld).
-//     The same holds for what was open when records were lost, a Release may be among them: it is asked about once
-//     nothing was heard of it for kSilentNs.
+//     The same holds, kSilentNs later, for what was open when records were lost: a Release may be among them.
 //  4. An event's identity is its record's position, unique and growing within a lane. The open that must be invented
 //     for data of an unknown connection has the position before it: no record ends there.
 //  5. A close that no record caused (the host died, or the kernel said so) has no lane, and the connection as pos.
