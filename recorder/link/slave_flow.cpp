@@ -173,6 +173,16 @@ void SlaveFlow::on_master_lost() {
   unsent_ = kept_;
 }
 
+std::string SlaveFlow::sent_events() const {
+  std::string events;
+  for (size_t chunk = committed_.chunk; chunk <= sent_.chunk && chunk < chunks_.size(); ++chunk) {
+    const size_t from = chunk == committed_.chunk ? committed_.at : 0;
+    const size_t to = chunk == sent_.chunk ? sent_.at : chunks_[chunk].size();
+    events.append(chunks_[chunk], from, to - from);
+  }
+  return events;
+}
+
 std::string SlaveFlow::take_unsent() {
   std::string taken;
   frame_ = {};
@@ -182,7 +192,7 @@ std::string SlaveFlow::take_unsent() {
     behind_ = {};
     return taken;
   }
-  if (unsent_.bytes == 0) return taken;
+  if (kept_.bytes == 0) return taken;
   event_at(sent_);
   taken.assign(chunks_[sent_.chunk], sent_.at);
   for (size_t chunk = sent_.chunk + 1; chunk < chunks_.size(); ++chunk) taken += chunks_[chunk];

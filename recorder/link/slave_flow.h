@@ -43,8 +43,10 @@ class SlaveFlow {
   // The connection is gone, for whatever reason.
   void on_master_lost();
 
-  // Takes what is not sent, to be put behind all that is in the spool file already. From here on nothing appended is
-  // sent before the spool is put back.
+  // What is sent and not committed.
+  std::string sent_events() const;
+  // Takes what is not sent, to be put behind all that is in the spool file already. From here on, if anything is kept,
+  // nothing appended is sent before the spool is put back.
   std::string take_unsent();
   // Puts the front of the spool file back; `last` when the file is empty now. An error when it holds no whole events.
   Result<void> prepend(std::string_view spooled, bool last);

@@ -12,6 +12,14 @@ namespace {
 constexpr uint64_t kStallNs = 30 * kMillisecond;
 // Taken back from it at once when the master takes it.
 constexpr size_t kRefillBytes = 256 * 1024;
+
+template <typename Take>
+void for_each_event(std::string_view events, const Take& take) {
+  while (const auto parsed = parse_event(events)) {
+    take(*parsed->event.header, parsed->event.payload);
+    events.remove_prefix(parsed->bytes);
+  }
+}
 }  // namespace
 
 Role::Role(Surroundings& around, std::string sid)
@@ -120,7 +128,7 @@ void Role::turn_slave(uint64_t now_ns) {
   const uint64_t before = flow_.uncommitted_bytes();
   const Slave::News news = slave_->hear(now_ns);
   const uint64_t dropped = before - std::min(before, flow_.uncommitted_bytes());
-  front_left_ -= std::min(front_left_, dropped);
+  spool_.committed(dropped);
   if (dropped > 0) progress_ns_ = now_ns;
   for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
     safe_[lane] = std::max(safe_[lane], std::min(slave_->committed(lane), given_[lane]));
@@ -150,18 +158,15 @@ void Role::turn_slave(uint64_t now_ns) {
 // --- as the master
 
 void Role::hand_to_master(std::string_view events, uint64_t now_ns) {
-  while (const auto parsed = parse_event(events)) {
-    master_->append(*parsed->event.header, parsed->event.payload, now_ns);
-    events.remove_prefix(parsed->bytes);
-  }
+  for_each_event(events, [&](const EventHeader& header, auto payload) { master_->append(header, payload, now_ns); });
 }
 
 // What was kept for a master, in the order in which it happened.
 void Role::hand_over_everything(uint64_t now_ns) {
   flow_.on_master_lost();
   hand_to_master(flow_.take_uncommitted(), now_ns);
-  while (spool_.bytes() > 0) {
-    const auto events = spool_.take_front(kRefillBytes);
+  while (spool_.unread_bytes() > 0) {
+    const auto events = spool_.read(kRefillBytes);
     if (!events) {
       around_.log.error(events.error().message);
       spool_.remove();
@@ -173,7 +178,7 @@ void Role::hand_over_everything(uint64_t now_ns) {
     hand_to_master(flow_.take_unsent(), now_ns);
     (void)flow_.prepend({}, true);
   }
-  behind_ = front_left_ = 0;
+  behind_ = 0;
   losing_ = false;
 }
 
@@ -183,6 +188,7 @@ void Role::turn_master(uint64_t now_ns, bool leaving) {
   for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
     safe_[lane] = std::max(safe_[lane], std::min(master_->committed(lane), given_[lane]));
   }
+  if (spool_.bytes() > 0 && has_written_spool()) spool_.remove();
   const bool ended = connections_ == 0 && master_->is_clean() && (flow_.all_committed() || !master_->takes_events());
   if (!ended || (master_->has_slaves() && !leaving)) {
     idle_since_ns_.reset();
@@ -193,6 +199,7 @@ void Role::turn_master(uint64_t now_ns, bool leaving) {
   // Told to leave with slaves at work: they elect another master, who goes on with the session.
   if (!(leaving && master_->has_slaves()) && !master_->end(now_ns)) return;
   master_.reset();
+  spool_.remove();
   known_.reset();
   idle_since_ns_.reset();
   leave_or_start_again(now_ns);
@@ -238,33 +245,52 @@ bool Role::is_stalled(uint64_t now_ns) const { return now_ns >= progress_ns_ + k
 bool Role::must_spool(uint64_t now_ns) const {
   if (!needs_room_ || master_ || spool_broken_ || around_.settings.spool_bytes == 0) return false;
   if (flow_.is_spooling()) return behind_ > 0;
-  return flow_.unsent_bytes() > 0 && (flow_.is_waiting() || is_stalled(now_ns));
+  return flow_.uncommitted_bytes() > 0 && (flow_.is_waiting() || is_stalled(now_ns));
 }
 
 void Role::spool(uint64_t now_ns) {
   if (flow_.uncommitted_bytes() == 0) progress_ns_ = now_ns;
   if (losing_ && (!flow_.is_spooling() || spool_.bytes() < around_.settings.spool_bytes / 2)) losing_ = false;
   if (must_spool(now_ns)) {
-    const bool first = !flow_.is_spooling();
-    const std::string events = flow_.take_unsent();
-    if (first) front_left_ = flow_.uncommitted_bytes();
-    if (auto put = spool_.append(events); !put) {
-      around_.log.error(put.error().message + "; its session has no spool");
-      spool_broken_ = true;
-      (void)flow_.prepend(events, spool_.bytes() == 0);
-      behind_ = 0;
-      return;
-    }
-    behind_ = 0;
-    spooled_ = given_;
+    if (!put_in_spool()) return;
     losing_ = spool_.bytes() >= around_.settings.spool_bytes;
+  } else if (!losing_ || behind_ > 0) {
+    return;
   }
-  if (losing_ && behind_ == 0) spooled_ = given_;
-  if (flow_.is_spooling() && (front_left_ == 0 || is_stalled(now_ns))) raise_safe();
+  spooled_ = given_;
+  for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) safe_[lane] = std::max(safe_[lane], spooled_[lane]);
 }
 
-void Role::raise_safe() {
-  for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) safe_[lane] = std::max(safe_[lane], spooled_[lane]);
+// What was sent and not answered for goes too, the first time: all that makes room in the ring is in the file.
+bool Role::put_in_spool() {
+  const bool first = !flow_.is_spooling();
+  const std::string sent = first ? flow_.sent_events() : std::string{};
+  const std::string unsent = flow_.take_unsent();
+  const std::string events = sent + unsent;
+  const uint64_t there_already = first ? spool_.bytes() : 0;  // of a spooling before, read and not yet committed
+  behind_ = 0;
+  if (const auto put = spool_.append(std::string_view(events).substr(there_already)); !put) {
+    around_.log.error(put.error().message + "; its session has no spool");
+    spool_broken_ = true;
+    for_each_event(unsent, [this](const EventHeader& header, auto payload) { append_to_flow(header, payload); });
+    if (spool_.unread_bytes() == 0) end_spooling();
+    return false;
+  }
+  if (first) spool_.read_from(sent.size());
+  return true;
+}
+
+// What is behind the spool has its turn.
+void Role::end_spooling() {
+  (void)flow_.prepend({}, true);
+  behind_ = 0;
+}
+
+bool Role::has_written_spool() const {
+  for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
+    if (master_->committed(lane) < spooled_[lane]) return false;
+  }
+  return true;
 }
 
 // Something of the spool is always in front, so that the slave keeps asking for it; no more than a frame while it must
@@ -272,13 +298,13 @@ void Role::raise_safe() {
 void Role::refill_from_spool(uint64_t now_ns) {
   if (!flow_.is_spooling() || flow_.unsent_bytes() > behind_) return;
   const bool must_wait = flow_.is_waiting() || is_stalled(now_ns);
-  if (must_wait && spool_.bytes() == 0) return;
-  auto events = spool_.take_front(must_wait ? link::kMaxFrameBytes : kRefillBytes);
-  const bool last = !must_wait && spool_.bytes() == 0;
+  if (must_wait && spool_.unread_bytes() == 0) return;
+  auto events = spool_.read(must_wait ? link::kMaxFrameBytes : kRefillBytes);
+  const bool last = !must_wait && spool_.unread_bytes() == 0;
   if (auto put = events ? flow_.prepend(*events, last) : events.error(); !put) {
     around_.log.error(put.error().message);
     spool_.remove();
-    (void)flow_.prepend({}, true);
+    end_spooling();
   }
   if (!flow_.is_spooling()) behind_ = 0;
 }

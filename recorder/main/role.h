@@ -6,9 +6,7 @@
 //          ─► Master ─► the trail                        while it is master itself
 //
 // Invariants
-//  1. safe(lane) only grows, and covers only what is committed, or in the spool file, or counted as lost; once the
-//     master has stood still for kStallNs, also what it was sent and has not answered for, which is bounded by the
-//     ring.
+//  1. safe(lane) only grows, and covers only what is committed, or in the spool file, or counted as lost.
 //  2. A role that is_done() has nothing left to lose; it is never used again.
 #pragma once
 
@@ -71,7 +69,9 @@ class Role {
   bool must_spool(uint64_t now_ns) const;
   void spool(uint64_t now_ns);
   void refill_from_spool(uint64_t now_ns);
-  void raise_safe();
+  bool put_in_spool();
+  void end_spooling();
+  bool has_written_spool() const;
   bool is_idle() const;
 
   Surroundings& around_;
@@ -88,8 +88,7 @@ class Role {
 
   size_t connections_ = 0;
   Marks given_{}, safe_{};
-  Marks spooled_{};            // safe once front_left_ is 0
-  uint64_t front_left_ = 0;    // bytes in front of the spool that are in no file
+  Marks spooled_{};            // all up to here is committed or in the spool
   uint64_t behind_ = 0;        // bytes appended behind the spool, in no file yet
   bool losing_ = false;        // the spool is full
   bool spool_broken_ = false;  // could not be written: complained about once

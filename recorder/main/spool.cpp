@@ -11,6 +11,8 @@
 
 namespace sidrec {
 
+static constexpr uint64_t kPageMask = 4095;
+
 Spool::Spool(const std::string& run_dir, const std::string& ring_id, const std::string& sid)
     : directory_(run_dir + "/spool"), path_(directory_ + "/" + ring_id + "-" + sha256_hex(sid, 16) + ".spool") {}
 
@@ -38,11 +40,11 @@ Result<void> Spool::append(std::string_view events) {
   return {};
 }
 
-Result<std::string> Spool::take_front(size_t most_bytes) {
-  std::string events(std::min<uint64_t>(bytes(), most_bytes), '\0');
+Result<std::string> Spool::read(size_t most_bytes) {
+  std::string events(std::min<uint64_t>(unread_bytes(), most_bytes), '\0');
   size_t got = 0;
   while (got < events.size()) {
-    const ssize_t part = ::pread(fd_.get(), events.data() + got, events.size() - got, static_cast<off_t>(begin_ + got));
+    const ssize_t part = ::pread(fd_.get(), events.data() + got, events.size() - got, static_cast<off_t>(read_ + got));
     if (part < 0 && errno == EINTR) continue;
     if (part < 0) return errno_error("cannot read " + path_);
     if (part == 0) return Error{path_ + " is shorter than what was put in"};
@@ -50,17 +52,26 @@ Result<std::string> Spool::take_front(size_t most_bytes) {
   }
   size_t whole = 0;
   while (const auto event = parse_event(std::string_view(events).substr(whole))) whole += event->bytes;
-  if (whole == 0 && !events.empty()) return Error{path_ + " holds no whole event at byte " + std::to_string(begin_)};
+  if (whole == 0 && !events.empty()) return Error{path_ + " holds no whole event at byte " + std::to_string(read_)};
   events.resize(whole);
-  begin_ += whole;
-  if (begin_ == end_) remove();
+  read_ += whole;
   return events;
+}
+
+void Spool::committed(uint64_t bytes) {
+  const uint64_t before = begin_;
+  begin_ = std::min(begin_ + bytes, end_);
+  if (begin_ == end_) return remove();
+  // Gives the memory back, whole pages of it; a file system that cannot keeps it until the end.
+  const auto hole = static_cast<off_t>(before & ~kPageMask);
+  const off_t hole_bytes = static_cast<off_t>(begin_ & ~kPageMask) - hole;
+  if (hole_bytes > 0) (void)::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, hole, hole_bytes);
 }
 
 void Spool::remove() {
   if (fd_) ::unlink(path_.c_str());
   fd_.reset();
-  begin_ = end_ = 0;
+  begin_ = read_ = end_ = 0;
 }
 
 }  // namespace sidrec

@@ -1,8 +1,12 @@
 // Spool: one SID's events that must wait for its master, in a file of the run directory, so that they hold up no
-// other SID in the ring (DESIGN D8). Whole events, first in, first out.
+// other SID in the ring (DESIGN D8). Whole events, first in, first out. What is read stays in the file until it is
+// committed (D7):
 //
-// The file is this recorder's alone (O_EXCL, 0600), appears with the first append and goes when it is empty, or with
-// the object. A file of that name that is there already was left by a recorder of the same ring and is replaced.
+//   begin: the oldest event not committed      read: the next to be sent      end
+//
+// The file is this recorder's alone (O_EXCL, 0600), appears with the first append and goes when all of it is
+// committed, or with the object. A file of that name that is there already was left by a recorder of the same ring and
+// is replaced.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +27,16 @@ class Spool {
 
   // After an error nothing of `events` is in the file.
   Result<void> append(std::string_view events);
-  // Whole events from the front, at most `most_bytes` of them; they are no longer in the spool then.
-  Result<std::string> take_front(size_t most_bytes);
+  // The next whole events, at most `most_bytes` of them.
+  Result<std::string> read(size_t most_bytes);
+  // The oldest `bytes` are committed.
+  void committed(uint64_t bytes);
+  // Reading goes on `bytes` after the oldest event not committed.
+  void read_from(uint64_t bytes) { read_ = begin_ + bytes; }
   void remove();
 
   uint64_t bytes() const { return end_ - begin_; }
+  uint64_t unread_bytes() const { return end_ - read_; }
 
  private:
   Result<void> open();
@@ -36,6 +45,7 @@ class Spool {
   std::string path_;
   UniqueFd fd_;
   uint64_t begin_ = 0;
+  uint64_t read_ = 0;
   uint64_t end_ = 0;
 };
 

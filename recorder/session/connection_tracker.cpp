@@ -115,6 +115,7 @@ ConnectionTracker::Connection& ConnectionTracker::open(uint64_t conn, const Conn
 OwnerId ConnectionTracker::on_open(const RingRecord& record) {
   if (const auto at = connections_.find(record.header.conn); at != connections_.end()) {
     hold(at->second, record.header.pid);
+    at->second.gone = false;  // whatever the kernel said before this
     return kNobody;
   }
   const auto said = payload_of<ring::Open>(record);

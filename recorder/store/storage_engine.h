@@ -33,8 +33,6 @@ struct MasterIdentity {
 // For each recorder and lane, the highest position that is in the store already: what a successor must not write twice.
 using Watermarks = std::map<std::pair<std::string, uint32_t>, uint64_t>;
 
-enum class TakeoverWhy { kMasterGone, kRecovered };
-
 class StorageEngine {
  public:
   virtual ~StorageEngine() = default;

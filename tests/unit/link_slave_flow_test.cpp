@@ -271,6 +271,31 @@ TEST(LinkSlaveFlow, a_spool_in_use_takes_only_what_is_behind_it) {
   EXPECT_EQ(slave.hand_over(), (Positions{1, 2, 3, 4}));
 }
 
+TEST(LinkSlaveFlow, what_is_sent_and_not_committed_can_be_copied_to_the_spool) {
+  Slave slave;
+  slave.record(6, kMaxEventPayload);
+  slave.hand_over();
+  slave.commit(1);
+  slave.record(1);
+  const std::string sent = slave.flow.sent_events();
+  EXPECT_EQ(positions_in(sent), (Positions{2, 3, 4, 5, 6}));
+  EXPECT_EQ(positions_in(slave.flow.take_unsent()), Positions{7});
+  EXPECT_EQ(slave.flow.uncommitted_bytes(), sent.size());
+}
+
+TEST(LinkSlaveFlow, with_all_sent_and_nothing_committed_the_next_go_behind_the_spool) {
+  Slave slave;
+  slave.record(2);
+  slave.hand_over();
+  EXPECT_EQ(slave.flow.take_unsent(), "");
+  EXPECT_TRUE(slave.flow.is_spooling());
+  slave.record(1);
+  EXPECT_EQ(slave.ask().request, 0u);
+  slave.commit(2);
+  ASSERT_TRUE(slave.flow.prepend("", true));
+  EXPECT_EQ(slave.hand_over(), Positions{3});
+}
+
 TEST(LinkSlaveFlow, nothing_to_spool_starts_no_spool) {
   Slave slave;
   EXPECT_EQ(slave.flow.take_unsent(), "");

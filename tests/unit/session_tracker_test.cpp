@@ -214,6 +214,24 @@ TEST_F(SessionTracker, a_descriptor_passed_away_makes_the_kernel_be_asked) {
   EXPECT_EQ(kinds(), (Kinds{kOpen, kClose}));
 }
 
+TEST_F(SessionTracker, a_connection_that_comes_back_after_the_kernels_answer_stays_open) {
+  held = false;
+  open();
+  take(record(ring::kShared, ++time));
+  release();
+  tracker.on_timer(*tracker.deadline_ns());
+  held = true;
+  open();
+  tracker.on_timer(*tracker.deadline_ns());
+  EXPECT_EQ(kinds(), (Kinds{kOpen}));
+  EXPECT_EQ(tracker.open_connections(), 1u);
+  release();
+  held = false;
+  tracker.on_timer(*tracker.deadline_ns());
+  tracker.on_timer(*tracker.deadline_ns());
+  EXPECT_EQ(kinds(), (Kinds{kOpen, kClose}));
+}
+
 TEST_F(SessionTracker, data_goes_on_while_the_kernel_is_asked) {
   open();
   take(record(ring::kFork, ++time));
