@@ -8,6 +8,7 @@
 #include "recorder/cli/store_location.h"
 #include "recorder/cli/trail_choice.h"
 #include "recorder/cli/verbs.h"
+#include "recorder/trail/line_facts.h"
 #include "recorder/trail/reassembly.h"
 
 namespace sidrec::cli {
@@ -17,6 +18,7 @@ struct CatOptions {
   StoreOptions store;
   std::string what;
   std::string conn;
+  std::string chan;
   std::string dir;
   std::string session;
 };
@@ -39,15 +41,16 @@ int put_bytes(const CatOptions& options) {
 
   Output output;
   bool read_by_somebody = true;
-  const Direction dir = options.dir == "in" ? Direction::kIn : Direction::kOut;
-  const auto found = reassemble(*reader, options.conn, dir,
+  const auto found = reassemble(*reader, options.conn, options.chan, direction_of(options.dir).value_or(Direction::kIn),
                                 [&](std::string_view bytes) { return read_by_somebody = output.put(bytes); });
   const int written = output.finish();
   if (!found) return fail(found.error().message);
-  const std::string what = *path + ": " + printable(options.conn) + " " + options.dir + ": ";
+  const std::string name =
+      printable(options.conn) + (options.chan.empty() ? std::string() : " channel " + printable(options.chan));
+  const std::string what = *path + ": " + name + " " + options.dir + ": ";
   if (!found->hole.empty()) return fail(what + found->hole, kIncomplete);
-  if (!found->connection) return fail(*path + ": no connection " + printable(options.conn) + ": see \"sidrec tail\"");
-  if (!found->closed && read_by_somebody) complain(what + "has no conn.close yet, these are its bytes so far");
+  if (!found->connection) return fail(*path + ": no connection " + name + ": see \"sidrec tail\"");
+  if (!found->closed && read_by_somebody) complain(what + "is not closed yet, these are its bytes so far");
   return written;
 }
 
@@ -59,15 +62,17 @@ Verb add_cat(CLI::App& app) {
   verb->add_option("SID|FILE", options->what, "The session's SID, or a trail file (a path with a '/', or *.jsonl)")
       ->required();
   verb->add_option("--conn", options->conn, "The connection, as \"conn\" names it in the trail")->required();
-  verb->add_option("--dir", options->dir, "in: from the client, out: to it")
+  verb->add_option("--chan", options->chan, "The channel within it, as \"chan\" names it (default: the connection itself)");
+  verb->add_option("--dir", options->dir, "in: from the client, out: to it, err: a command's stderr")
       ->required()
-      ->check(CLI::IsMember({"in", "out"}));
+      ->check(CLI::IsMember({"in", "out", "err"}));
   verb->add_option("--session", options->session, "Id of the session, or how it begins (default: the newest)");
   add_store_options(*verb, options->store);
   verb->footer(
       "\nThe bytes up to the first hole are written; the hole is then named on stderr and the exit code is 3.\n"
       "\nExamples:\n"
       "  sidrec cat alice@203.0.113.7 --conn c7f3a --dir in\n"
+      "  sidrec cat alice@203.0.113.7 --conn c7f3a --chan 1005600001 --dir out    (an ssh terminal's screen)\n"
       "  sidrec cat ./20261123T223000Z-01938a….jsonl --conn c7f3a --dir out > answer.bin\n" +
       std::string(kExitCodes));
   return {verb, [options] { return put_bytes(*options); }};

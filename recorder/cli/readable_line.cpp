@@ -45,10 +45,12 @@ std::string endpoint(const nlohmann::json& line, const char* ip_key, const char*
 }
 
 std::string arrow(const nlohmann::json& line, const Painter& paint) {
-  return string_at(line, "dir") == "in" ? paint(kGreen, "→") : paint(kCyan, "←");
+  const std::string dir = string_at(line, "dir");
+  return dir == "in" ? paint(kGreen, "→") : dir == "out" ? paint(kCyan, "←") : paint(kYellow, "⇐");
 }
 
 std::string data_text(const nlohmann::json& line, const Painter& paint) {
+  if (line.contains("masked")) return arrow(line, paint) + " " + paint(kDim, count_at(line, "masked") + " bytes masked");
   const auto payload = payload_of(line);
   return arrow(line, paint) + " " + (payload ? printable(*payload, kShownBytes) : paint(kRed, "(bytes unreadable)"));
 }
@@ -71,6 +73,25 @@ std::string close_text(const nlohmann::json& line, const Painter& paint) {
     text += complete->get<bool>() ? "complete" : paint(kRed, "INCOMPLETE");
   }
   return text + ", " + text_at(line, "why");
+}
+
+std::string chan_open_text(const nlohmann::json& line, const Painter& paint) {
+  std::string text = paint(kBold, text_at(line, "kind"));
+  if (line.contains("tty")) text += " on " + text_at(line, "tty");
+  if (line.contains("peer_ip")) text += " " + text_at(line, "via") + " " + endpoint(line, "peer_ip", "peer_port");
+  return line.contains("content") ? text + ", counted only" : text;
+}
+
+std::string chan_close_text(const nlohmann::json& line, const Painter& paint) {
+  std::string text = paint(kBold, "end") + " in " + count_at(line, "bytes_in") + ", out " + count_at(line, "bytes_out");
+  if (number_at(line, "bytes_err") > 0) text += ", err " + count_at(line, "bytes_err");
+  return text + " bytes";
+}
+
+std::string identity_text(const nlohmann::json& line, const Painter& paint) {
+  std::string text = "is user " + paint(kBold, text_at(line, "user"));
+  if (line.contains("uid")) text += ", uid " + count_at(line, "uid");
+  return text + ", by " + text_at(line, "how");
 }
 
 std::string gap_text(const nlohmann::json& line, const Painter& paint) {
@@ -102,6 +123,10 @@ std::string what_happened(const nlohmann::json& line, const Painter& paint) {
   if (ev == "conn.open") return open_text(line, paint);
   if (ev == "conn.close") return close_text(line, paint);
   if (ev == "gap") return gap_text(line, paint);
+  if (ev == "chan.open") return chan_open_text(line, paint);
+  if (ev == "chan.close") return chan_close_text(line, paint);
+  if (ev == "identity") return identity_text(line, paint);
+  if (ev == "tty.resize") return "terminal " + count_at(line, "cols") + "x" + count_at(line, "rows");
   if (ev == "session.start") return start_text(line, paint);
   if (ev == "session.end") return end_text(line, paint);
   if (ev == "master.change") return change_text(line, paint);
@@ -118,6 +143,7 @@ std::string readable_line(const nlohmann::json& line, bool colour) {
   if (!conn.empty()) {
     text += paint(kConnColours[std::hash<std::string>{}(conn) % std::size(kConnColours)], conn) + "  ";
   }
+  if (line.contains("chan")) text += paint(kDim, text_at(line, "chan")) + "  ";
   text += what_happened(line, paint);
   const auto late = line.find("late");
   if (late != line.end() && *late == true) text += paint(kYellow, "  (late)");

@@ -17,7 +17,12 @@ static bool payload_fits(const EventHeader& header) {
     case EventKind::kConnOpen: return header.payload == sizeof(ConnOpen);
     case EventKind::kConnClose: return header.payload == sizeof(ConnClose);
     case EventKind::kData: return header.payload == header.len && header.len > 0;
-    case EventKind::kGap: return header.payload == 0;
+    case EventKind::kGap:
+    case EventKind::kMasked: return header.payload == 0;
+    case EventKind::kChanOpen: return header.payload == sizeof(ChanOpen);
+    case EventKind::kChanClose: return header.payload == sizeof(ChanClose);
+    case EventKind::kIdentity: return header.payload == sizeof(Identity);
+    case EventKind::kResize: return header.payload == sizeof(TerminalSize);
   }
   return false;
 }
@@ -25,7 +30,7 @@ static bool payload_fits(const EventHeader& header) {
 std::optional<ParsedEvent> parse_event(std::string_view bytes) {
   if (bytes.size() < sizeof(EventHeader)) return std::nullopt;
   const auto* header = reinterpret_cast<const EventHeader*>(bytes.data());
-  if (header->payload > kMaxEventPayload || header->dir > Direction::kOut) return std::nullopt;
+  if (header->payload > kMaxEventPayload || header->dir > Direction::kErr) return std::nullopt;
   const size_t size = event_bytes(header->payload);
   if (bytes.size() < size || !payload_fits(*header)) return std::nullopt;
   return ParsedEvent{{header, bytes.substr(sizeof(EventHeader), header->payload)}, size};
@@ -46,5 +51,14 @@ ConnOpen conn_open_of(const EventView& event) {
 }
 
 ConnClose conn_close_of(const EventView& event) { return payload_of<ConnClose>(event); }
+ChanOpen chan_open_of(const EventView& event) { return payload_of<ChanOpen>(event); }
+ChanClose chan_close_of(const EventView& event) { return payload_of<ChanClose>(event); }
+TerminalSize terminal_size_of(const EventView& event) { return payload_of<TerminalSize>(event); }
+
+Identity identity_of(const EventView& event) {
+  auto identity = payload_of<Identity>(event);
+  identity.user[sizeof identity.user - 1] = '\0';
+  return identity;
+}
 
 }  // namespace sidrec

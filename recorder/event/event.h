@@ -19,11 +19,24 @@
 
 namespace sidrec {
 
-enum class EventKind : uint8_t { kConnOpen = 1, kData = 2, kGap = 3, kConnClose = 4 };
-enum class Direction : uint8_t { kIn = 0, kOut = 1 };
-enum class CloseWhy : uint8_t { kClosed = 0, kExited = 1, kHostDied = 2 };
+enum class EventKind : uint8_t {
+  kConnOpen = 1,
+  kData = 2,
+  kGap = 3,
+  kConnClose = 4,
+  kChanOpen = 5,
+  kChanClose = 6,
+  kIdentity = 7,
+  kResize = 8,
+  kMasked = 9,  // data whose bytes were left out on purpose
+};
+enum class Direction : uint8_t { kIn = 0, kOut = 1, kErr = 2 };  // kErr: a command's stderr, on its way to the client
+inline constexpr size_t kDirections = 3;
+enum class CloseWhy : uint8_t { kClosed = 0, kExited = 1, kHostDied = 2, kNotAuthenticated = 3 };
 enum class GapWhy : uint8_t { kOverflow = 1, kSplice, kSendfile, kDiscarded, kNoRing, kFault, kSpoolFull };
-enum class Via : uint8_t { kAccept = 0, kInherited = 1, kPassed = 2, kUnknown = 3 };
+enum class Via : uint8_t { kAccept = 0, kInherited = 1, kPassed = 2, kUnknown = 3, kConnect = 4 };
+enum class ChanKind : uint8_t { kPty = 1, kExec = 2, kForward = 3, kAgent = 4, kX11 = 5 };
+enum class IdentityHow : uint8_t { kSetresuid = 1, kPamSession = 2 };
 
 inline constexpr uint32_t kNoLane = 0xffffffffu;
 inline constexpr uint32_t kMaxEventPayload = 64 * 1024;
@@ -31,19 +44,20 @@ inline constexpr uint32_t kMaxEventPayload = 64 * 1024;
 struct EventHeader {
   uint32_t payload;  // bytes that follow the header, padding not counted
   EventKind kind;
-  Direction dir;    // data, gap
+  Direction dir;    // data, gap, masked
   uint8_t why;      // GapWhy or CloseWhy
   uint8_t reserved;
   uint64_t time_ns;  // CLOCK_MONOTONIC, when it happened in the host
   uint64_t conn;     // socket cookie
+  uint64_t chan;     // channel within the connection, 0: the connection itself
   uint32_t lane;
   uint32_t reserved2;
   uint64_t pos;
-  uint64_t off;      // data, gap: of the first byte, within connection and direction
-  uint64_t len;      // data, gap: bytes
+  uint64_t off;      // data, gap, masked: of the first byte, within connection, channel and direction
+  uint64_t len;      // data, gap, masked: bytes
   uint64_t records;  // gap: how many calls
 };
-static_assert(sizeof(EventHeader) == 64);
+static_assert(sizeof(EventHeader) == 72);
 
 // Payload of kConnOpen.
 struct ConnOpen {
@@ -51,7 +65,8 @@ struct ConnOpen {
   Via via;
   uint16_t client_port;
   uint16_t server_port;
-  uint16_t reserved;
+  uint8_t counted;  // 1: its own bytes are ciphertext, counted and not kept; what they carry is in its channels
+  uint8_t reserved;
   uint8_t client_addr[16];  // IPv4 in the first four bytes
   uint8_t server_addr[16];
   uint32_t pid;  // of the host process
@@ -69,6 +84,43 @@ struct ConnClose {
   uint8_t reserved[6];
 };
 static_assert(sizeof(ConnClose) == 56);
+
+// Payload of kChanOpen.
+struct ChanOpen {
+  ChanKind kind;
+  Via via;         // forward: kConnect to the peer (ssh -L, -D, -W) or kAccept from it (ssh -R)
+  uint8_t family;  // of the peer; 0 when there is none
+  uint8_t counted;
+  uint16_t peer_port;
+  uint16_t reserved;
+  uint8_t peer_addr[16];
+  uint32_t tty;  // pty: number of the terminal
+  uint32_t pid;
+};
+static_assert(sizeof(ChanOpen) == 32);
+
+// Payload of kChanClose: the channel's final offsets, by Direction.
+struct ChanClose {
+  uint64_t bytes[kDirections];
+};
+static_assert(sizeof(ChanClose) == 24);
+
+// Payload of kIdentity: who the connection's client is, as its host has proved.
+struct Identity {
+  uint32_t uid;
+  uint8_t uid_known;
+  IdentityHow how;
+  uint8_t reserved[2];
+  char user[64];
+};
+static_assert(sizeof(Identity) == 72);
+
+// Payload of kResize.
+struct TerminalSize {
+  uint16_t rows, cols;
+  uint32_t reserved;
+};
+static_assert(sizeof(TerminalSize) == 8);
 
 // One event inside a buffer that outlives it.
 struct EventView {
@@ -94,5 +146,9 @@ std::optional<ParsedEvent> parse_event(std::string_view bytes);
 // The payloads, by value: a buffer from a peer promises no alignment.
 ConnOpen conn_open_of(const EventView& event);
 ConnClose conn_close_of(const EventView& event);
+ChanOpen chan_open_of(const EventView& event);
+ChanClose chan_close_of(const EventView& event);
+Identity identity_of(const EventView& event);
+TerminalSize terminal_size_of(const EventView& event);
 
 }  // namespace sidrec

@@ -39,7 +39,9 @@ class Fields {
 
 void end_line(std::string& out, bool late = false) { out += late ? ",\"late\":true}\n" : "}\n"; }
 
-std::string_view word_of(Direction dir) { return dir == Direction::kIn ? "in" : "out"; }
+std::string_view word_of(Direction dir) {
+  return dir == Direction::kIn ? "in" : dir == Direction::kOut ? "out" : "err";
+}
 
 void append_address(std::string& out, std::string_view key, int family, const uint8_t* address, uint16_t port) {
   std::array<char, INET6_ADDRSTRLEN> text{};
@@ -76,6 +78,7 @@ std::string_view word_of(CloseWhy why) {
     case CloseWhy::kClosed: return "closed";
     case CloseWhy::kExited: return "host exited";
     case CloseWhy::kHostDied: return "host died";
+    case CloseWhy::kNotAuthenticated: return "not authenticated";
   }
   return "unknown";
 }
@@ -86,6 +89,26 @@ std::string_view word_of(Via via) {
     case Via::kInherited: return "inherited";
     case Via::kPassed: return "passed";
     case Via::kUnknown: return "unknown";
+    case Via::kConnect: return "connect";
+  }
+  return "unknown";
+}
+
+std::string_view word_of(ChanKind kind) {
+  switch (kind) {
+    case ChanKind::kPty: return "pty";
+    case ChanKind::kExec: return "exec";
+    case ChanKind::kForward: return "forward";
+    case ChanKind::kAgent: return "agent";
+    case ChanKind::kX11: return "x11";
+  }
+  return "unknown";
+}
+
+std::string_view word_of(IdentityHow how) {
+  switch (how) {
+    case IdentityHow::kSetresuid: return "setresuid";
+    case IdentityHow::kPamSession: return "pam_open_session";
   }
   return "unknown";
 }
@@ -124,12 +147,16 @@ void LineWriter::origin(std::string& out, std::string_view rec, const EventHeade
   out += rec_fragment_;
   Fields fields;
   header.lane == kNoLane ? fields.word("-") : fields.number(header.lane);
-  fields.key(":").number(header.pos).key("\",\"conn\":\"c").number(header.conn, 16).key("\"").append_to(out);
+  fields.key(":").number(header.pos).key("\",\"conn\":\"c").number(header.conn, 16).key("\"");
+  if (header.chan != 0) fields.key(",\"chan\":\"").number(header.chan, 16).key("\"");
+  fields.append_to(out);
 }
 
 void LineWriter::event(std::string& out, uint64_t seq, std::string_view rec, const EventView& event, bool late) {
-  static constexpr std::string_view kOpenings[] = {R"({"ev":"conn.open","ts":")", R"({"ev":"data","ts":")",
-                                                   R"({"ev":"gap","ts":")", R"({"ev":"conn.close","ts":")"};
+  static constexpr std::string_view kOpenings[] = {
+      R"({"ev":"conn.open","ts":")",  R"({"ev":"data","ts":")",       R"({"ev":"gap","ts":")",
+      R"({"ev":"conn.close","ts":")", R"({"ev":"chan.open","ts":")",  R"({"ev":"chan.close","ts":")",
+      R"({"ev":"identity","ts":")",   R"({"ev":"tty.resize","ts":")", R"({"ev":"data","ts":")"};
   begin_line(out, kOpenings[static_cast<size_t>(event->kind) - 1], event->time_ns, seq);
   origin(out, rec, *event.header);
   switch (event->kind) {
@@ -137,6 +164,11 @@ void LineWriter::event(std::string& out, uint64_t seq, std::string_view rec, con
     case EventKind::kData: data(out, event); break;
     case EventKind::kGap: gap(out, *event.header); break;
     case EventKind::kConnClose: conn_close(out, event); break;
+    case EventKind::kChanOpen: chan_open(out, event); break;
+    case EventKind::kChanClose: chan_close(out, event); break;
+    case EventKind::kIdentity: identity(out, event); break;
+    case EventKind::kResize: resize(out, event); break;
+    case EventKind::kMasked: masked(out, *event.header); break;
   }
   end_line(out, late);
 }
@@ -149,6 +181,43 @@ void LineWriter::conn_open(std::string& out, const EventView& event) {
   if (open.program[0] != '\0') append_json_name(out.append(",\"program\":"), open.program);
   if (open.sid_source[0] != '\0') append_json_name(out.append(",\"sid_source\":"), open.sid_source);
   out.append(",\"via\":\"").append(word_of(open.via)).append("\"");
+  if (open.counted != 0) out.append(",\"content\":\"counted\"");
+}
+
+void LineWriter::chan_open(std::string& out, const EventView& event) {
+  const ChanOpen open = chan_open_of(event);
+  out.append(",\"kind\":\"").append(word_of(open.kind)).append("\"");
+  if (open.kind == ChanKind::kPty) out.append(",\"tty\":\"pts/").append(std::to_string(open.tty)).append("\"");
+  append_address(out, "peer", open.family, open.peer_addr, open.peer_port);
+  if (open.kind == ChanKind::kForward) out.append(",\"via\":\"").append(word_of(open.via)).append("\"");
+  if (open.pid != 0) out.append(",\"pid\":").append(std::to_string(open.pid));
+  if (open.counted != 0) out.append(",\"content\":\"counted\"");
+}
+
+void LineWriter::chan_close(std::string& out, const EventView& event) {
+  const ChanClose close = chan_close_of(event);
+  Fields fields;
+  fields.key(",\"bytes_in\":").number(close.bytes[0]).key(",\"bytes_out\":").number(close.bytes[1]);
+  fields.key(",\"bytes_err\":").number(close.bytes[2]);
+  fields.key(",\"why\":\"").word(word_of(static_cast<CloseWhy>(event->why))).key("\"").append_to(out);
+}
+
+void LineWriter::identity(std::string& out, const EventView& event) {
+  const Identity identity = identity_of(event);
+  append_json_name(out.append(",\"user\":"), identity.user);
+  if (identity.uid_known != 0) out.append(",\"uid\":").append(std::to_string(identity.uid));
+  out.append(",\"how\":\"").append(word_of(identity.how)).append("\"");
+}
+
+void LineWriter::resize(std::string& out, const EventView& event) {
+  const TerminalSize size = terminal_size_of(event);
+  Fields().key(",\"rows\":").number(size.rows).key(",\"cols\":").number(size.cols).append_to(out);
+}
+
+void LineWriter::masked(std::string& out, const EventHeader& header) {
+  Fields fields;
+  fields.key(",\"dir\":\"").word(word_of(header.dir)).key("\",\"off\":").number(header.off);
+  fields.key(",\"len\":").number(header.len).key(",\"masked\":").number(header.len).append_to(out);
 }
 
 void LineWriter::data(std::string& out, const EventView& event) {

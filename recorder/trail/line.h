@@ -41,6 +41,11 @@ class LineWriter {
   void data(std::string& out, const EventView& event);
   void gap(std::string& out, const EventHeader& header);
   void conn_close(std::string& out, const EventView& event);
+  void chan_open(std::string& out, const EventView& event);
+  void chan_close(std::string& out, const EventView& event);
+  void identity(std::string& out, const EventView& event);
+  void resize(std::string& out, const EventView& event);
+  void masked(std::string& out, const EventHeader& header);
 
   int64_t clock_offset_ns_;
   TimestampWriter timestamp_;
@@ -54,5 +59,7 @@ class LineWriter {
 std::string_view word_of(GapWhy why);
 std::string_view word_of(CloseWhy why);
 std::string_view word_of(Via via);
+std::string_view word_of(ChanKind kind);
+std::string_view word_of(IdentityHow how);
 
 }  // namespace sidrec

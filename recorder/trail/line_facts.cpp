@@ -41,10 +41,12 @@ class Taker {
   std::string_view rest_;
 };
 
-constexpr std::array<std::pair<std::string_view, LineKind>, 7> kKinds = {{
+constexpr std::array<std::pair<std::string_view, LineKind>, 9> kKinds = {{
     {"data", LineKind::kData},
     {"conn.open", LineKind::kConnOpen},
     {"conn.close", LineKind::kConnClose},
+    {"chan.open", LineKind::kChanOpen},
+    {"chan.close", LineKind::kChanClose},
     {"gap", LineKind::kGap},
     {"session.start", LineKind::kSessionStart},
     {"master.change", LineKind::kMasterChange},
@@ -71,6 +73,8 @@ bool take_span(Taker& taker, LineFacts& facts) {
     facts.dir = Direction::kIn;
   } else if (taker.take("out\"")) {
     facts.dir = Direction::kOut;
+  } else if (taker.take("err\"")) {
+    facts.dir = Direction::kErr;
   } else {
     return false;
   }
@@ -109,6 +113,7 @@ bool LineFactsReader::read_our_order(std::string_view line, LineFacts& facts) {
   if (taker.take(",\"rec\":\"") && !taker.text(facts.rec)) return false;
   if (taker.take(",\"pos\":\"") && !(take_position(taker, facts) && taker.take("\""))) return false;
   if (taker.take(",\"conn\":\"") && !taker.text(facts.conn)) return false;
+  if (taker.take(",\"chan\":\"") && !taker.text(facts.chan)) return false;
   if (has_span(facts.kind) && !take_span(taker, facts)) return false;
   return taker.rest().ends_with("}");
 }
@@ -122,14 +127,16 @@ bool LineFactsReader::read_any_order(std::string_view line, LineFacts& facts) {
   facts.epoch = static_cast<uint32_t>(number_of(parsed_, "epoch"));
   facts.rec = text_of(parsed_, "rec");
   facts.conn = text_of(parsed_, "conn");
+  facts.chan = text_of(parsed_, "chan");
   Taker position(text_of(parsed_, "pos"));
   if (!position.rest().empty() && !take_position(position, facts)) return false;
   if (!has_span(facts.kind)) return true;
-  const std::string_view dir = text_of(parsed_, "dir");
-  facts.dir = dir == "in" ? Direction::kIn : Direction::kOut;
+  const auto dir = direction_of(text_of(parsed_, "dir"));
+  if (!dir) return false;
+  facts.dir = *dir;
   facts.off = number_of(parsed_, "off");
   facts.len = number_of(parsed_, "len");
-  return dir == "in" || dir == "out";
+  return true;
 }
 
 bool LineFactsReader::read(std::string_view line, LineFacts& facts) {
@@ -137,6 +144,13 @@ bool LineFactsReader::read(std::string_view line, LineFacts& facts) {
   if (read_our_order(line, facts)) return true;
   facts = {};
   return read_any_order(line, facts);
+}
+
+std::optional<Direction> direction_of(std::string_view text) {
+  if (text == "in") return Direction::kIn;
+  if (text == "out") return Direction::kOut;
+  if (text == "err") return Direction::kErr;
+  return std::nullopt;
 }
 
 std::optional<uint64_t> conn_of(std::string_view text) {

@@ -13,7 +13,18 @@
 
 namespace sidrec {
 
-enum class LineKind { kSessionStart, kConnOpen, kData, kGap, kConnClose, kMasterChange, kSessionEnd, kOther };
+enum class LineKind {
+  kSessionStart,
+  kConnOpen,
+  kData,
+  kGap,
+  kConnClose,
+  kChanOpen,
+  kChanClose,
+  kMasterChange,
+  kSessionEnd,
+  kOther,
+};
 
 struct LineFacts {
   LineKind kind = LineKind::kOther;
@@ -24,6 +35,7 @@ struct LineFacts {
   std::optional<uint32_t> lane;  // kNoLane for "-"; nothing where the line has no pos
   uint64_t pos = 0;
   std::string_view conn;  // empty where the line has none
+  std::string_view chan;  // empty where the line concerns the connection itself
   Direction dir = Direction::kIn;
   uint64_t off = 0;  // data, gap
   uint64_t len = 0;
@@ -41,6 +53,9 @@ class LineFactsReader {
   std::string fragment_;   // from behind the ts of the last line to its seq: the same for a whole session
   nlohmann::json parsed_;  // what the views of read_any_order point into
 };
+
+// The word of `dir`.
+std::optional<Direction> direction_of(std::string_view text);
 
 // "c7f3a" as the socket cookie it stands for.
 std::optional<uint64_t> conn_of(std::string_view text);

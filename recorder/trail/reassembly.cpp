@@ -12,6 +12,8 @@ std::string span_text(uint64_t off, uint64_t len) {
   return std::to_string(len) + (len == 1 ? " byte" : " bytes") + " at offset " + std::to_string(off);
 }
 
+constexpr const char* kSums[kDirections] = {"bytes_in", "bytes_out", "bytes_err"};
+
 class Reassembler {
  public:
   Reassembler(TrailReader& reader, Direction dir, const std::function<bool(std::string_view)>& sink)
@@ -20,7 +22,8 @@ class Reassembler {
   // True while more lines are wanted.
   Result<bool> line(const LineFacts& facts) {
     result_.connection = true;
-    if (facts.kind == LineKind::kConnClose) return close();
+    if (facts.kind == LineKind::kConnOpen || facts.kind == LineKind::kChanOpen) return open();
+    if (facts.kind == LineKind::kConnClose || facts.kind == LineKind::kChanClose) return close();
     if ((facts.kind != LineKind::kData && facts.kind != LineKind::kGap) || facts.dir != dir_) return true;
     if (facts.off > result_.bytes) return remember(facts.off);
     auto going = take(std::string(reader_.line()));
@@ -41,11 +44,18 @@ class Reassembler {
   }
 
  private:
+  Result<bool> open() {
+    const auto parsed = reader_.parsed();
+    if (!parsed) return parsed.error();
+    if (string_at(*parsed, "content") == "counted") return hole("its bytes were counted, not kept; see its channels");
+    return true;
+  }
+
   Result<bool> close() {
     auto parsed = reader_.parsed();
     if (!parsed) return parsed.error();
     // A connection that two recorders saw has two closes; the higher count is the later one.
-    final_bytes_ = std::max(final_bytes_, number_at(*parsed, dir_ == Direction::kIn ? "bytes_in" : "bytes_out"));
+    final_bytes_ = std::max(final_bytes_, number_at(*parsed, kSums[static_cast<size_t>(dir_)]));
     result_.closed = true;
     return true;
   }
@@ -72,6 +82,7 @@ class Reassembler {
     const uint64_t off = number_at(parsed, "off");
     const uint64_t len = number_at(parsed, "len");
     if (off < result_.bytes) return hole("the trail holds " + span_text(off, len) + " twice");
+    if (parsed.contains("masked")) return hole("masked on purpose: " + span_text(off, len));
     if (string_at(parsed, "ev") == "gap") {
       return hole("a gap, " + string_at(parsed, "why") + ": " + span_text(off, len) + " passed unrecorded");
     }
@@ -98,7 +109,7 @@ class Reassembler {
 
 }  // namespace
 
-Result<Reassembly> reassemble(TrailReader& reader, std::string_view conn, Direction dir,
+Result<Reassembly> reassemble(TrailReader& reader, std::string_view conn, std::string_view chan, Direction dir,
                               const std::function<bool(std::string_view)>& sink) {
   Reassembler reassembler(reader, dir, sink);
   LineFactsReader facts_reader;
@@ -108,7 +119,7 @@ Result<Reassembly> reassemble(TrailReader& reader, std::string_view conn, Direct
     if (!more) return more.error();
     if (!*more) break;
     if (!facts_reader.read(reader.line(), facts)) return reader.error_here("not a line of a trail");
-    if (facts.conn != conn) continue;
+    if (facts.conn != conn || facts.chan != chan) continue;
     auto going = reassembler.line(facts);
     if (!going) return going.error();
     if (!*going) break;

@@ -1,4 +1,4 @@
-// One direction of one connection, put together from a trail by `off`. For `sidrec cat`.
+// One direction of one connection, or of a channel in it, put together from a trail by `off`. For `sidrec cat`.
 //
 // Invariants
 //  1. The bytes handed out are the connection's, from offset 0, without a hole and without one twice; where the trail
@@ -20,7 +20,7 @@ namespace sidrec {
 
 struct Reassembly {
   uint64_t bytes = 0;       // handed out
-  bool connection = false;  // the trail knows the connection at all
+  bool connection = false;  // the trail knows the connection (the channel) at all
   bool closed = false;      // and holds its close
   std::string hole;         // empty: none. Else a sentence that names offset, length and reason
 };
@@ -28,7 +28,8 @@ struct Reassembly {
 inline constexpr size_t kMaxAhead = 1024 * 1024;
 
 // `sink` answers false to stop (its reader has gone): then what was found so far is returned.
-Result<Reassembly> reassemble(TrailReader& reader, std::string_view conn, Direction dir,
+// `chan` empty: the connection's own bytes.
+Result<Reassembly> reassemble(TrailReader& reader, std::string_view conn, std::string_view chan, Direction dir,
                               const std::function<bool(std::string_view)>& sink);
 
 }  // namespace sidrec

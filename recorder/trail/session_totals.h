@@ -16,7 +16,7 @@ struct SessionTotals {
   uint64_t connections = 0;  // a connection recorded by two recorders at once counts once
   uint64_t bytes_in = 0;     // data and gaps: what passed, recorded or not
   uint64_t bytes_out = 0;
-  uint64_t records = 0;  // lines that have a `pos`: conn.open, data, gap, conn.close
+  uint64_t records = 0;  // lines that have a `pos`
   uint64_t gaps = 0;     // of these, gap lines
 
   bool operator==(const SessionTotals&) const = default;
@@ -32,6 +32,7 @@ class TotalsCounter {
     ++totals_.records;
     (dir == Direction::kIn ? totals_.bytes_in : totals_.bytes_out) += len;
   }
+  void other() { ++totals_.records; }
   void gap(Direction dir, uint64_t len) {
     data(dir, len);
     ++totals_.gaps;

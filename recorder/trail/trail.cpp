@@ -177,13 +177,18 @@ bool Trail::falls_back(uint64_t time_ns) {
 
 void Trail::append(std::string_view rec, const EventView& event, bool late) {
   switch (event->kind) {
-    case EventKind::kData: totals_.data(event->dir, event->len); break;
+    case EventKind::kData:
+    case EventKind::kMasked: totals_.data(event->dir, event->len); break;
     case EventKind::kGap: totals_.gap(event->dir, event->len); break;
     case EventKind::kConnOpen: totals_.opened(rec, event->conn); break;
     case EventKind::kConnClose:
       if (event->lane == kNoLane && laneless_closes_.contains({event->conn, std::string(rec)})) return;
       totals_.closed(rec, event->conn);
       break;
+    case EventKind::kChanOpen:
+    case EventKind::kChanClose:
+    case EventKind::kIdentity:
+    case EventKind::kResize: totals_.other(); break;
   }
   const bool fell = falls_back(event->time_ns);
   lines_->event(pending_, ++seq_, rec, event, late || fell);

@@ -64,7 +64,11 @@ class Scanner {
         break;
       }
       case LineKind::kSessionEnd: scan_.ended = true; break;
-      case LineKind::kOther: break;
+      case LineKind::kChanOpen:
+      case LineKind::kChanClose:
+      case LineKind::kOther:
+        if (facts.lane) scan_.totals.other();
+        break;
     }
   }
 

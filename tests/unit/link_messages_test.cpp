@@ -112,10 +112,10 @@ TEST(LinkMessages, largest_event_fits_a_frame) {
 
 TEST(LinkMessages, a_request_says_possible_amounts) {
   EXPECT_TRUE(is_accepted(Request{1, 0, 0, 0}));
-  EXPECT_TRUE(is_accepted(Request{1, 128, 2, 0}));
-  EXPECT_FALSE(is_accepted(Request{1, 128, 3, 0}));
-  EXPECT_FALSE(is_accepted(Request{1, 128, 0, 0}));
-  EXPECT_FALSE(is_accepted(Request{0, 128, 2, 0}));
+  EXPECT_TRUE(is_accepted(Request{1, 144, 2, 0}));
+  EXPECT_FALSE(is_accepted(Request{1, 144, 3, 0}));
+  EXPECT_FALSE(is_accepted(Request{1, 144, 0, 0}));
+  EXPECT_FALSE(is_accepted(Request{0, 144, 2, 0}));
 }
 
 TEST(LinkMessages, names_that_reach_files_hold_no_path) {

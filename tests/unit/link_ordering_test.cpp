@@ -200,10 +200,10 @@ TEST(LinkOrdering, malformed_frames_are_refused_whole) {
   EXPECT_FALSE(queue.ordering.add_frame(1, frame.substr(0, frame.size() - 8), ms(3)));
   EXPECT_FALSE(queue.ordering.add_frame(1, "", ms(3)));
   std::string kind = frame;
-  kind[72 + 4] = 99;
+  kind[80 + 4] = 99;
   const auto refused = queue.ordering.add_frame(1, kind, ms(3));
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().message, "malformed event at byte 72 of a frame");
+  EXPECT_EQ(refused.error().message, "malformed event at byte 80 of a frame");
   std::string lane;
   add_event(lane, ms(1), 1, 8, kMaxLanes);
   EXPECT_FALSE(queue.ordering.add_frame(1, lane, ms(3)));
@@ -228,11 +228,11 @@ TEST(LinkOrdering, bytes_are_accounted_for_by_source) {
   Queue queue;
   queue.add(1, {ms(1), ms(3)}, ms(4));
   queue.add(2, {ms(2)}, ms(4));
-  EXPECT_EQ(queue.ordering.held_bytes(), 3 * 72u);
-  EXPECT_EQ(queue.ordering.held_bytes(1), 2 * 72u);
+  EXPECT_EQ(queue.ordering.held_bytes(), 3 * 80u);
+  EXPECT_EQ(queue.ordering.held_bytes(1), 2 * 80u);
   std::map<Ordering::SourceId, size_t> drained;
   for (const auto& run : queue.ordering.release(ms(100), queue.writer())) drained[run.source] += run.bytes;
-  EXPECT_EQ(drained, (std::map<Ordering::SourceId, size_t>{{1, 2 * 72}, {2, 72}}));
+  EXPECT_EQ(drained, (std::map<Ordering::SourceId, size_t>{{1, 2 * 80}, {2, 80}}));
   EXPECT_EQ(queue.ordering.held_bytes(), 0u);
 }
 

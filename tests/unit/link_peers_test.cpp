@@ -141,7 +141,7 @@ TEST(LinkPeers, a_hand_over_goes_from_request_to_commit) {
 }
 
 TEST(LinkPeers, a_full_queue_answers_wait_and_pushes_pass) {
-  Master master(72);
+  Master master(80);
   Slave first("r1"), second("r2");
   Store store;
   first.join(master, ms(1));
@@ -189,10 +189,10 @@ TEST(LinkPeers, a_peer_that_breaks_the_protocol_is_ended_with_one_sentence) {
   EXPECT_EQ(ended.by(encode(Hello{"r1", "sid", "p", 1, 1, {}})), "HELLO from a slave in state member");
   EXPECT_EQ(ended.by(encode(Commit{{{0, 1}}})), "COMMIT from a slave in state member");
   const std::string frame = frame_of({ms(1)});
-  EXPECT_EQ(ended.by(encode(Data{frame})), "DATA of 72 bytes beyond a credit of 0");
-  EXPECT_EQ(ended.by(encode(Request{1, 72, 1, 0})), "accepted");
-  EXPECT_EQ(ended.by(encode(Request{1, 72, 1, 0})), "REQUEST of recorder r1 with an old number");
-  EXPECT_EQ(ended.by(encode(Data{std::string(72, 'x')})), "malformed event at byte 0 of a frame");
+  EXPECT_EQ(ended.by(encode(Data{frame})), "DATA of 80 bytes beyond a credit of 0");
+  EXPECT_EQ(ended.by(encode(Request{1, 80, 1, 0})), "accepted");
+  EXPECT_EQ(ended.by(encode(Request{1, 80, 1, 0})), "REQUEST of recorder r1 with an old number");
+  EXPECT_EQ(ended.by(encode(Data{std::string(80, 'x')})), "malformed event at byte 0 of a frame");
   EXPECT_EQ(MasterPeer::refusal(Error{"why"}), encode(Refuse{"why"}));
 }
 
@@ -200,7 +200,7 @@ TEST(LinkPeers, a_malformed_frame_leaves_no_trace_in_the_queue) {
   Ended ended;
   ended.slave.join(ended.master, ms(1));
   ended.by(encode(Request{1, 144, 2, 0}));
-  ended.by(encode(Data{std::string(72, 'x')}));
+  ended.by(encode(Data{std::string(80, 'x')}));
   ended.slave.peer->leave();
   EXPECT_EQ(ended.master.queue.occupied(), 0u);
   EXPECT_TRUE(ended.master.ordering.empty());
@@ -210,19 +210,19 @@ TEST(LinkPeers, a_slave_that_asks_and_never_reads_is_ended_at_the_limit) {
   Ended ended;
   ended.slave.join(ended.master, ms(1));
   for (uint32_t request = 1; request <= kMaxOutgoing; ++request) {
-    ASSERT_EQ(ended.by(encode(Request{request, 72, 1, 0})), "accepted");
+    ASSERT_EQ(ended.by(encode(Request{request, 80, 1, 0})), "accepted");
   }
-  EXPECT_EQ(ended.by(encode(Request{kMaxOutgoing + 1, 72, 1, 0})), "recorder r1 asks and does not read the answers");
+  EXPECT_EQ(ended.by(encode(Request{kMaxOutgoing + 1, 80, 1, 0})), "recorder r1 asks and does not read the answers");
 }
 
 TEST(LinkPeers, a_slave_ends_a_master_that_breaks_the_protocol) {
   SlaveFlow flow;
   SlaveLink link(flow);
   link.hello({"r1", "sid", "p", 1, 1, {}});
-  EXPECT_FALSE(link.receive(encode(Pass{1, 72}), ms(1))) << "before WELCOME";
+  EXPECT_FALSE(link.receive(encode(Pass{1, 80}), ms(1))) << "before WELCOME";
   ASSERT_TRUE(link.receive(encode(Welcome{kSession, 10}), ms(1)));
   EXPECT_FALSE(link.receive(encode(Welcome{kSession, 10}), ms(1)));
-  EXPECT_FALSE(link.receive(encode(Pass{1, 72}), ms(1))) << "for no request";
+  EXPECT_FALSE(link.receive(encode(Pass{1, 80}), ms(1))) << "for no request";
   EXPECT_FALSE(link.receive(encode(ByeAck{}), ms(1))) << "for no BYE";
   EXPECT_FALSE(link.receive(encode(Bye{}), ms(1)));
 }
@@ -248,7 +248,7 @@ TEST(LinkPeers, a_slave_that_joins_hears_what_the_store_holds_of_it_already) {
   slave.join(master, ms(1));
   master.work(ms(2), store);
   slave.listen(ms(2));
-  EXPECT_EQ(slave.flow.uncommitted_bytes(), 72u);
+  EXPECT_EQ(slave.flow.uncommitted_bytes(), 80u);
 }
 
 TEST(LinkPeers, acknowledgements_go_to_the_newest_connection_of_a_recorder) {

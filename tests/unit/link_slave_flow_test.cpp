@@ -7,7 +7,7 @@ namespace sidrec::link {
 namespace {
 
 using Positions = std::vector<uint64_t>;
-constexpr uint64_t kEvent = 72;  // bytes of one small event
+constexpr uint64_t kEvent = 80;  // bytes of one small event
 
 struct Slave {
   SlaveFlow flow;

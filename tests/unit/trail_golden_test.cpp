@@ -79,7 +79,7 @@ TEST(WorkedExample, gives_the_bytes_of_its_connections) {
   auto reader = TrailReader::open(kGolden);
   ASSERT_OK(reader);
   std::string bytes;
-  const auto outcome = reassemble(*reader, "c7f3a", Direction::kOut, [&](std::string_view part) {
+  const auto outcome = reassemble(*reader, "c7f3a", "", Direction::kOut, [&](std::string_view part) {
     bytes += part;
     return true;
   });

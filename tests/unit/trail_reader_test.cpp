@@ -29,7 +29,7 @@ struct Reading : ::testing::Test {
     EXPECT_TRUE(trail.commit());
     auto reader = TrailReader::open(trail.file());
     Got got;
-    auto outcome = reassemble(*reader, conn, dir, [&](std::string_view bytes) {
+    auto outcome = reassemble(*reader, conn, "", dir, [&](std::string_view bytes) {
       got.bytes += bytes;
       return true;
     });
@@ -187,7 +187,7 @@ TEST_F(Reading, stops_when_nobody_takes_the_bytes) {
   in(5, "56789");
   ASSERT_OK(trail.commit());
   auto reader = TrailReader::open(trail.file());
-  const auto outcome = reassemble(*reader, "c7f3a", Direction::kIn, [](std::string_view) { return false; });
+  const auto outcome = reassemble(*reader, "c7f3a", "", Direction::kIn, [](std::string_view) { return false; });
   ASSERT_OK(outcome);
   EXPECT_EQ(outcome->bytes, 5u);
   EXPECT_EQ(outcome->hole, "");

@@ -20,7 +20,7 @@ REQUEST_BODY = struct.Struct("<QQQII")
 PASS_BODY = struct.Struct("<QII")
 WAIT_BODY = struct.Struct("<II")
 COMMIT_MARK = struct.Struct("<IIQ")
-EVENT = struct.Struct("<IBBBBQQIIQQQQ")  # payload kind dir why - time conn lane - pos off len records
+EVENT = struct.Struct("<IBBBBQQQIIQQQQ")  # payload kind dir why - time conn chan lane - pos off len records
 EVENT_DATA = 2
 MAX_DATAGRAM = 8 + 128 * 1024
 TIMEOUT_S = 20
@@ -134,7 +134,7 @@ class Slave:
     def committed(self, body):
         marks, at = b"", 0
         while at < len(body):
-            payload, kind, direction, _, _, _, _, lane, _, pos, _, _, _ = EVENT.unpack_from(body, at)
+            payload, kind, direction, _, _, _, _, _, lane, _, pos, _, _, _ = EVENT.unpack_from(body, at)
             if kind == EVENT_DATA:
                 self.bytes[direction] += body[at + EVENT.size : at + EVENT.size + payload]
             marks += COMMIT_MARK.pack(lane, 0, pos)
