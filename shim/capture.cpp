@@ -4,6 +4,7 @@
 
 #include "shim/lane.h"
 #include "shim/process.h"
+#include "shim/ssh.h"
 #include "shim/sys.h"
 #include "shim/tcp.h"
 
@@ -15,7 +16,7 @@ constexpr uint64_t kOpenRaceNs = 50'000'000;  // how long a second thread waits 
 // Local ports this process or an ancestor has listened on: a passed socket with such a port is a client's.
 constinit std::atomic<uint64_t> g_listened[65536 / 64]{};
 
-bool write(ring::Kind kind, uint64_t cookie, uint8_t dir, uint8_t why, Bytes& from, size_t payload, Patience& patience,
+bool write(ring::Kind kind, uint64_t subject, uint8_t dir, uint8_t why, Bytes& from, size_t payload, Patience& patience,
            uint64_t began_ns = 0) {
   ring::Header* ring = ring_of_process();
   if (!ring) return false;
@@ -25,22 +26,22 @@ bool write(ring::Kind kind, uint64_t cookie, uint8_t dir, uint8_t why, Bytes& fr
   record.dir = dir;
   record.why = why;
   record.pid = own_pid();
-  record.conn = cookie;
+  record.subject = subject;
   record.time_ns = began_ns;
   return write_record(ring, record, from, patience);
 }
 
 template <typename T>
-bool write(ring::Kind kind, uint64_t cookie, uint8_t dir, uint8_t why, const T& payload, Patience& patience) {
+bool write(ring::Kind kind, uint64_t subject, uint8_t dir, uint8_t why, const T& payload, Patience& patience) {
   const iovec iov{const_cast<T*>(&payload), sizeof payload};
   Bytes from(&iov, 1);
-  return write(kind, cookie, dir, why, from, sizeof payload, patience);
+  return write(kind, subject, dir, why, from, sizeof payload, patience);
 }
 
-bool write(ring::Kind kind, uint64_t cookie) {
+bool write(ring::Kind kind, uint64_t subject) {
   Patience patience;
   Bytes nothing(nullptr, 0);
-  return write(kind, cookie, 0, 0, nothing, 0, patience);
+  return write(kind, subject, 0, 0, nothing, 0, patience);
 }
 
 void lose(Entry& entry, ring::Direction dir, size_t bytes) {
@@ -54,22 +55,38 @@ bool is_open(const Subject& s) { return s.entry->opened.load(std::memory_order_r
 bool tell_losses(const Subject& s, ring::Direction dir, Patience& patience) {
   if (__builtin_expect(s.entry->lost_bytes[dir].load(std::memory_order_relaxed) == 0, 1)) return true;
   const ring::Gap gap{s.entry->lost_bytes[dir].exchange(0), s.entry->lost_records[dir].exchange(0)};
-  if (gap.bytes == 0 || write(ring::kGap, s.cookie, dir, ring::kOverflow, gap, patience)) return true;
+  if (gap.bytes == 0 || write(ring::kGap, s.subject, dir, ring::kOverflow, gap, patience)) return true;
   s.entry->lost_bytes[dir].fetch_add(gap.bytes);
   s.entry->lost_records[dir].fetch_add(gap.records);
   return false;
 }
 
+bool write_chan_open(const Entry& entry) {
+  ring::ChanOpen open{};
+  open.conn = entry.conn;
+  open.kind = entry.chan_kind;
+  open.via = entry.via;
+  open.family = entry.family;
+  open.counted = entry.counted;
+  open.peer_port = entry.client_port;
+  __builtin_memcpy(open.peer_addr, entry.client_addr, sizeof open.peer_addr);
+  open.tty = entry.tty;
+  Patience patience;
+  return write(ring::kChanOpen, entry.subject, 0, 0, open, patience);
+}
+
 bool write_open(const Entry& entry) {
+  if (entry.chan_kind != ring::kNoChannel) return write_chan_open(entry);
   ring::Open open{};
   open.family = entry.family;
   open.via = entry.via;
   open.client_port = entry.client_port;
   open.server_port = entry.server_port;
+  open.counted = entry.counted;
   __builtin_memcpy(open.client_addr, entry.client_addr, sizeof open.client_addr);
   __builtin_memcpy(open.server_addr, entry.server_addr, sizeof open.server_addr);
   Patience patience;
-  return write(ring::kOpen, entry.cookie, 0, 0, open, patience);
+  return write(ring::kOpen, entry.subject, 0, 0, open, patience);
 }
 
 // Other descriptors of this process that are copies of the same, not yet opened connection are now open, too.
@@ -77,15 +94,15 @@ void open_copies(int fd, const Entry& entry) {
   for (int other = 0; other < tracked_bound(); ++other) {
     if (other == fd || kind_of(other) != kClient) continue;
     Entry* copy = entry_for(other);
-    if (copy->cookie != entry.cookie || copy->opened.load() != kNotOpened) continue;
+    if (copy->subject != entry.subject || copy->opened.load() != kNotOpened) continue;
     copy->opened.store(kOpened);
-    write(ring::kHold, entry.cookie);
+    if (entry.chan_kind == ring::kNoChannel) write(ring::kHold, entry.subject);
   }
 }
 
 bool has_copy(int fd, const Entry& entry) {
   for (int other = 0; other < tracked_bound(); ++other)
-    if (other != fd && kind_of(other) == kClient && entry_for(other)->cookie == entry.cookie) return true;
+    if (other != fd && kind_of(other) == kClient && entry_for(other)->subject == entry.subject) return true;
   return false;
 }
 
@@ -96,6 +113,7 @@ void open(int fd, Entry& entry) {
     while (entry.opened.load() == kOpening && sys::monotonic_ns() < deadline) sys::sleep_ns(20'000);
     return;
   }
+  if (entry.counted && entry.chan_kind == ring::kNoChannel) ssh_serves(entry.subject);
   const bool told = write_open(entry);
   if (told && entry.shared) open_copies(fd, entry);
   entry.opened.store(told ? kOpened : kNotOpened);  // the next call tries again; until then all is lost, and counted
@@ -103,13 +121,35 @@ void open(int fd, Entry& entry) {
 }
 
 void release(int fd, Entry& entry, ring::ReleaseWhy why) {
-  const Subject s{&entry, entry.cookie};
+  const Subject s{&entry, entry.subject};
   Patience patience;
   tell_losses(s, ring::kIn, patience);
   tell_losses(s, ring::kOut, patience);
   ring::Release counts{};
   if (!sandboxed()) kernel_counts(fd, entry, counts);
-  write(ring::kRelease, entry.cookie, 0, why, counts, patience);
+  write(ring::kRelease, entry.subject, 0, why, counts, patience);
+}
+
+// A channel lives as long as the process that made it holds a descriptor of it; its children's copies mean nothing.
+void forget_channel(int fd, Entry& entry, ring::ReleaseWhy why) {
+  if (entry.birth_pid != own_pid() || entry.opened.load() == kNotOpened) return;
+  Patience patience;
+  for (const uint8_t dir : entry.dirs)
+    tell_losses({&entry, entry.subject}, static_cast<ring::Direction>(dir), patience);
+  if (has_copy(fd, entry)) return;
+  Bytes nothing(nullptr, 0);
+  write(ring::kChanClose, entry.subject, 0, why, nothing, 0, patience);
+}
+
+ring::Direction seen_by_client(const Subject& s, ring::Direction side) {
+  return static_cast<ring::Direction>(s.entry->dirs[side]);
+}
+
+void count_only(const Subject& s, ring::Direction dir, size_t bytes) {
+  Patience patience;
+  const auto kind = s.entry->counted ? ring::kSeen : ring::kMasked;
+  if (!is_open(s) || !tell_losses(s, dir, patience) || !write(kind, s.subject, dir, 0, ring::Seen{bytes}, patience))
+    lose(*s.entry, dir, bytes);
 }
 
 // A connection that was accepted here and never used is still a connection, unless a child may have got it since.
@@ -120,9 +160,12 @@ bool unused_is_ours(int fd, const Entry& entry) {
 
 void forget_client(int fd, ring::ReleaseWhy why) {
   Entry& entry = *entry_for(fd);
+  if (entry.chan_kind != ring::kNoChannel) return forget_channel(fd, entry, why);
   if (entry.opened.load() == kNotOpened) {
     if (!unused_is_ours(fd, entry)) return;
     open(fd, entry);
+  } else if (entry.counted && entry.user_pid.load(std::memory_order_relaxed) != own_pid()) {
+    return;  // a child of sshd that never spoke to the client: the kernel will be asked, and lanes are few
   }
   release(fd, entry, why);
 }
@@ -132,24 +175,29 @@ void forget_client(int fd, ring::ReleaseWhy why) {
 Subject begin(int fd) {
   Entry* entry = entry_for(fd);
   if (!entry || own_pid() == 0) return {};
-  const Subject s{entry, entry->cookie};
+  const Subject s{entry, entry->subject};
+  if (entry->user_pid.load(std::memory_order_relaxed) != own_pid()) entry->user_pid.store(own_pid());
   if (__builtin_expect(entry->opened.load(std::memory_order_acquire) != kOpened, 0)) open(fd, *entry);
   return s;
 }
 
 Subject begin_write(int fd) {
   Subject s = begin(fd);
-  if (s) s.began_ns = sys::monotonic_ns();
+  if (!s) return s;
+  s.began_ns = sys::monotonic_ns();
+  s.masked = __builtin_expect(s.entry->chan_kind == ring::kPty, 0) && must_mask_input(fd);
   return s;
 }
 
-void captured(const Subject& s, ring::Direction dir, const void* buffer, size_t bytes) {
+void captured(const Subject& s, ring::Direction side, const void* buffer, size_t bytes) {
   const iovec iov{const_cast<void*>(buffer), bytes};
-  captured(s, dir, &iov, 1, bytes);
+  captured(s, side, &iov, 1, bytes);
 }
 
-void captured(const Subject& s, ring::Direction dir, const iovec* iov, size_t count, size_t bytes) {
+void captured(const Subject& s, ring::Direction side, const iovec* iov, size_t count, size_t bytes) {
   if (!s) return;
+  const ring::Direction dir = seen_by_client(s, side);
+  if (__builtin_expect(s.entry->counted || s.masked, 0)) return count_only(s, dir, bytes);
   ring::Header* ring = ring_of_process();
   if (!ring || !is_open(s)) return lose(*s.entry, dir, bytes);
   const size_t most = most_payload(ring);
@@ -157,17 +205,19 @@ void captured(const Subject& s, ring::Direction dir, const iovec* iov, size_t co
   Bytes from(iov, count);
   while (bytes > 0) {
     const size_t part = bytes < most ? bytes : most;
-    if (!tell_losses(s, dir, patience) || !write(ring::kData, s.cookie, dir, 0, from, part, patience, s.began_ns))
+    if (!tell_losses(s, dir, patience) || !write(ring::kData, s.subject, dir, 0, from, part, patience, s.began_ns))
       return lose(*s.entry, dir, bytes);
     bytes -= part;
   }
 }
 
-void passed_unseen(const Subject& s, ring::Direction dir, size_t bytes, ring::GapWhy why) {
+void passed_unseen(const Subject& s, ring::Direction side, size_t bytes, ring::GapWhy why) {
   if (!s || bytes == 0) return;
+  const ring::Direction dir = seen_by_client(s, side);
+  if (s.entry->counted) return count_only(s, dir, bytes);
   Patience patience;
   const ring::Gap gap{bytes, 1};
-  if (!is_open(s) || !tell_losses(s, dir, patience) || !write(ring::kGap, s.cookie, dir, why, gap, patience))
+  if (!is_open(s) || !tell_losses(s, dir, patience) || !write(ring::kGap, s.subject, dir, why, gap, patience))
     lose(*s.entry, dir, bytes);
 }
 
@@ -182,11 +232,35 @@ void born_client(int fd, ring::Via via) {
   clear_kind(fd);
   if (!describe_connection(fd, fresh)) return;
   fresh.via = via;
+  fresh.dirs[0] = ring::kIn;
+  fresh.dirs[1] = ring::kOut;
+  fresh.counted = is_ssh_host();
   fresh.birth_pid = own_pid();
   fresh.birth_forks = forks();
   fresh.shared = via != ring::kAccept;  // an inherited connection often sits on 0, 1 and 2
   copy_entry(*entry, fresh);
   set_kind(fd, kClient);
+}
+
+void born_channel(int fd, const Entry& channel) {
+  Entry* entry = entry_for(fd);
+  if (!entry) return;
+  clear_kind(fd);
+  copy_entry(*entry, channel);
+  set_kind(fd, kClient);
+}
+
+void channel_opened(int fd) { begin(fd); }
+
+void tell_identity(uint64_t conn, const ring::Identity& identity) {
+  Patience patience;
+  write(ring::kIdentity, conn, 0, 0, identity, patience);
+}
+
+void terminal_resized(int fd, const ring::Resize& size) {
+  const Subject s = begin(fd);
+  Patience patience;
+  if (s) write(ring::kResize, s.subject, 0, 0, size, patience);
 }
 
 void born_listener(int fd) {
@@ -216,7 +290,7 @@ void duplicated(int from, int to) {
     Entry& source = *entry_for(from);
     source.shared = 1;
     copy_entry(*target, source);
-    if (source.opened.load() == kOpened) write(ring::kHold, source.cookie);
+    if (source.opened.load() == kOpened && source.chan_kind == ring::kNoChannel) write(ring::kHold, source.subject);
   }
   set_kind(to, kind);
 }
@@ -224,8 +298,9 @@ void duplicated(int from, int to) {
 void given_away(int fd) {
   if (kind_of(fd) != kClient) return;
   Entry& entry = *entry_for(fd);
+  if (entry.chan_kind != ring::kNoChannel) return;
   if (entry.opened.load() == kOpened)
-    write(ring::kShared, entry.cookie);
+    write(ring::kShared, entry.subject);
   else
     entry.birth_forks = forks() - 1;  // as after a fork: whoever uses it first reports it
 }

@@ -18,8 +18,9 @@ namespace sidrec {
 // A client connection as it was when the call began: the number may be somebody else's when the call returns.
 struct Subject {
   Entry* entry = nullptr;  // nullptr: not recorded
-  uint64_t cookie = 0;
+  uint64_t subject = 0;
   uint64_t began_ns = 0;  // of a write
+  bool masked = false;    // typed while the terminal does not show it
 
   explicit operator bool() const { return entry != nullptr; }
 };
@@ -31,11 +32,11 @@ Subject begin(int fd);
 // whatever process, looks older than what it answers.
 Subject begin_write(int fd);
 
-// `bytes` of the host's buffer have passed.
-void captured(const Subject& subject, ring::Direction dir, const void* buffer, size_t bytes);
-void captured(const Subject& subject, ring::Direction dir, const iovec* iov, size_t count, size_t bytes);
+// `bytes` of the host's buffer have passed. `side`: kIn what the host has read, kOut what it has written.
+void captured(const Subject& subject, ring::Direction side, const void* buffer, size_t bytes);
+void captured(const Subject& subject, ring::Direction side, const iovec* iov, size_t count, size_t bytes);
 // `bytes` have passed that nobody can see.
-void passed_unseen(const Subject& subject, ring::Direction dir, size_t bytes, ring::GapWhy why);
+void passed_unseen(const Subject& subject, ring::Direction side, size_t bytes, ring::GapWhy why);
 void saw_eof(const Subject& subject);
 
 // A new client connection on `fd` (accept, recvmsg, the constructor's scan). Nothing happens when it is not TCP.
@@ -45,6 +46,12 @@ inline void born_untracked(int fd) {
   if (fd >= 0) clear_kind(fd);
 }
 void born_listener(int fd);
+// `fd` is one end of a channel as `channel` describes it.
+void born_channel(int fd, const Entry& channel);
+// Records a channel that may carry no byte.
+void channel_opened(int fd);
+void tell_identity(uint64_t conn, const ring::Identity& identity);
+void terminal_resized(int fd, const ring::Resize& size);
 // True when a TCP socket that came by SCM_RIGHTS belongs to a port this process (or an ancestor) listened on.
 void born_passed(int fd);
 // `to` is now a copy of `from`.

@@ -47,7 +47,14 @@ void set_kind(int fd, FdKind kind) {
 }
 
 void copy_entry(Entry& to, const Entry& from) {
-  to.cookie = from.cookie;
+  to.subject = from.subject;
+  to.conn = from.conn;
+  to.chan_kind = from.chan_kind;
+  to.counted = from.counted;
+  to.dirs[0] = from.dirs[0];
+  to.dirs[1] = from.dirs[1];
+  to.tty = from.tty;
+  to.user_pid.store(from.user_pid.load());
   to.opened.store(from.opened.load());
   to.via = from.via;
   to.family = from.family;
@@ -60,7 +67,7 @@ void copy_entry(Entry& to, const Entry& from) {
   to.birth_forks = from.birth_forks;
   to.read_eof.store(from.read_eof.load());
   to.write_shut.store(from.write_shut.load());
-  for (int dir = 0; dir < 2; ++dir) {
+  for (int dir = 0; dir < 3; ++dir) {
     to.lost_bytes[dir].store(0);
     to.lost_records[dir].store(0);
   }

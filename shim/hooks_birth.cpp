@@ -2,13 +2,15 @@
 #include <cerrno>
 
 #include "shim/hook.h"
+#include "shim/ssh.h"
 
 using namespace sidrec;
 
 namespace {
 
-int accepted(int fd) {
-  if (fd >= 0 && !in_vfork_child()) born_client(fd, ring::kAccept);
+int accepted(int listener, int fd, const void* caller) {
+  if (fd < 0 || in_vfork_child()) return fd;
+  if (!is_ssh_host() || !ssh_accepted(listener, fd, caller)) born_client(fd, ring::kAccept);
   return fd;
 }
 
@@ -19,10 +21,12 @@ void both_untracked(const int fds[2]) {
 
 }  // namespace
 
-SIDREC_EXPORT int accept(int fd, sockaddr* addr, socklen_t* len) { return accepted(real().accept(fd, addr, len)); }
+SIDREC_EXPORT int accept(int fd, sockaddr* addr, socklen_t* len) {
+  return accepted(fd, real().accept(fd, addr, len), __builtin_return_address(0));
+}
 
 SIDREC_EXPORT int accept4(int fd, sockaddr* addr, socklen_t* len, int flags) {
-  return accepted(real().accept4(fd, addr, len, flags));
+  return accepted(fd, real().accept4(fd, addr, len, flags), __builtin_return_address(0));
 }
 
 SIDREC_EXPORT int listen(int fd, int backlog) noexcept {
@@ -34,7 +38,9 @@ SIDREC_EXPORT int listen(int fd, int backlog) noexcept {
 // A socket that connects is never a client. Afterwards and only then: a real client's connect fails with EISCONN.
 SIDREC_EXPORT int connect(int fd, const sockaddr* addr, socklen_t len) {
   const int r = real().connect(fd, addr, len);
-  if (is_tracked(fd) && (r == 0 || errno == EINPROGRESS || errno == EALREADY || errno == EINTR)) newborn_untracked(fd);
+  const bool begun = r == 0 || errno == EINPROGRESS || errno == EALREADY || errno == EINTR;
+  if (is_tracked(fd) && begun) newborn_untracked(fd);
+  if (is_ssh_host() && begun) ssh_connected(fd, addr, len, __builtin_return_address(0));
   return r;
 }
 
@@ -53,6 +59,7 @@ SIDREC_EXPORT int socketpair(int domain, int type, int protocol, int fds[2]) noe
 SIDREC_EXPORT int pipe(int fds[2]) noexcept {
   const int r = real().pipe(fds);
   if (r == 0) both_untracked(fds);
+  if (r == 0 && is_ssh_host()) ssh_made_pipe(fds, __builtin_return_address(0));
   return r;
 }
 

@@ -1,6 +1,7 @@
 // What a process takes from a client: read, recv and their kin.
 #include "shim/control_data.h"
 #include "shim/hook.h"
+#include "shim/ssh.h"
 
 using namespace sidrec;
 
@@ -47,7 +48,9 @@ void took(const Subject& subject, const iovec* iov, size_t count, int flags, ssi
 void took_descriptors(const msghdr& message) {
   if (__builtin_expect(message.msg_controllen > 0, 0)) {
     for_each_passed_fd(message, [](int fd) {
-      if (!in_vfork_child()) born_passed(fd);
+      if (in_vfork_child()) return;
+      born_passed(fd);
+      if (is_ssh_host()) ssh_received(fd);
     });
   }
 }

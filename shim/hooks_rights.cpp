@@ -3,6 +3,7 @@
 #include <cstdarg>
 
 #include "shim/hook.h"
+#include "shim/ssh.h"
 
 using namespace sidrec;
 
@@ -47,7 +48,9 @@ SIDREC_EXPORT int setgroups(size_t count, const gid_t* groups) noexcept {
 
 SIDREC_EXPORT int initgroups(const char* user, gid_t group) {
   before_drop();
-  return real().initgroups(user, group);
+  const int r = real().initgroups(user, group);
+  if (r == 0 && is_ssh_host()) ssh_took_groups_of(user, __builtin_return_address(0));
+  return r;
 }
 
 SIDREC_EXPORT int setuid(uid_t uid) noexcept {
@@ -67,7 +70,9 @@ SIDREC_EXPORT int setreuid(uid_t ruid, uid_t euid) noexcept {
 
 SIDREC_EXPORT int setresuid(uid_t ruid, uid_t euid, uid_t suid) noexcept {
   before_drop();
-  return real().setresuid(ruid, euid, suid);
+  const int r = real().setresuid(ruid, euid, suid);
+  if (r == 0 && is_ssh_host() && ruid == euid && euid == suid) ssh_became(ruid, __builtin_return_address(0));
+  return r;
 }
 
 SIDREC_EXPORT int prctl(int option, ...) noexcept {

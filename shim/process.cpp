@@ -12,6 +12,7 @@
 #include "shim/ring_file.h"
 #include "shim/settings.h"
 #include "shim/spawn.h"
+#include "shim/ssh.h"
 #include "shim/sys.h"
 
 namespace sidrec {
@@ -69,6 +70,7 @@ __attribute__((constructor)) void start() {
   p->pid = static_cast<uint32_t>(sys::getpid());
   pthread_atfork(about_to_fork, nullptr, after_fork_in_child);
   g_process = p;
+  recognise_ssh_host(g_settings.program.c_str());
   classify_inherited();
 }
 
@@ -91,6 +93,7 @@ bool in_vfork_child() {
 uint32_t forks() { return g_forks.load(std::memory_order_relaxed); }
 
 void about_to_fork() {
+  if (is_ssh_host()) ssh_forks();
   g_forks.fetch_add(1, std::memory_order_relaxed);
   if (process() && recorder_running() && tracked_count() > 0) announce_fork();
 }

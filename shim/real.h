@@ -7,9 +7,11 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <pty.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -32,7 +34,7 @@ pid_t _Fork(void) noexcept;
   X(close) X(close_range) X(closefrom) X(fclose) X(shutdown) X(dup) X(dup2) X(dup3) X(fcntl) X(fcntl64)           \
   X(chroot) X(setgid) X(setegid) X(setregid) X(setresgid) X(setgroups) X(initgroups)                              \
   X(setuid) X(seteuid) X(setreuid) X(setresuid) X(prctl) X(_exit) X(_Exit) X(quick_exit)                   \
-  X(_Fork) X(posix_spawn) X(posix_spawnp)
+  X(_Fork) X(posix_spawn) X(posix_spawnp) X(openpty) X(ioctl)
 // clang-format on
 
 namespace sidrec {

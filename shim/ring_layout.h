@@ -84,18 +84,31 @@ inline constexpr size_t ring_bytes(uint32_t lanes, uint32_t lane_bytes) {
 }
 
 enum Kind : uint8_t {
-  kOpen = 1,     // payload Open: this connection is known from here on, and this process holds one descriptor of it
-  kData = 2,     // payload: bytes that passed
-  kGap = 3,      // payload Gap: bytes that passed and are not here
-  kHold = 4,     // the process holds one more descriptor of the connection (dup)
-  kRelease = 5,  // payload Release: the process holds one less
-  kFork = 6,     // from here on other processes may hold copies of every descriptor of this one
-  kShared = 7,   // from here on another process may hold this connection (SCM_RIGHTS)
+  kOpen = 1,        // payload Open: this connection is known from here on, and this process holds one descriptor of it
+  kData = 2,        // payload: bytes that passed
+  kGap = 3,         // payload Gap: bytes that passed and are not here
+  kHold = 4,        // the process holds one more descriptor of the connection (dup)
+  kRelease = 5,     // payload Release: the process holds one less
+  kFork = 6,        // from here on other processes may hold copies of every descriptor of this one
+  kShared = 7,      // from here on another process may hold this connection (SCM_RIGHTS)
+  kSeen = 8,        // payload Seen: bytes that passed and are counted only
+  kMasked = 9,      // payload Seen: bytes that passed and were left out on purpose
+  kChanOpen = 10,   // payload ChanOpen
+  kChanClose = 11,  // its process holds no descriptor of the channel any more
+  kIdentity = 12,   // payload Identity: of the connection's client
+  kResize = 13,     // payload Resize: of the channel's terminal
 };
 
-enum Direction : uint8_t { kIn = 0, kOut = 1 };
+enum Direction : uint8_t { kIn = 0, kOut = 1, kErr = 2 };  // kErr: a command's stderr
 
-enum Via : uint8_t { kAccept = 0, kInherited = 1, kPassed = 2 };
+enum Via : uint8_t { kAccept = 0, kInherited = 1, kPassed = 2, kConnect = 4 };
+
+enum ChanKind : uint8_t { kNoChannel = 0, kPty = 1, kExec = 2, kForward = 3, kAgent = 4, kX11 = 5 };
+
+enum IdentityHow : uint8_t { kSetresuid = 1, kPamSession = 2 };
+
+// A subject with this bit is a channel, any other the cookie of a connection.
+inline constexpr uint64_t kChannelBit = uint64_t{1} << 63;
 
 enum GapWhy : uint8_t {
   kOverflow = 1,   // the lane was full beyond the patience
@@ -121,7 +134,7 @@ struct RecordHeader {
   uint32_t pid;
   uint32_t age_ns;   // a write began so long before time_ns (at most kMaxAgeNs); 0 for all else
   uint64_t time_ns;  // CLOCK_MONOTONIC, read when the record's place was already reserved: orders the lanes
-  uint64_t conn;     // the socket's cookie (SO_COOKIE, socket(7)): the same in every process
+  uint64_t subject;  // the socket's cookie (SO_COOKIE, socket(7)): the same in every process; or a channel
 };
 static_assert(sizeof(RecordHeader) == 32);
 
@@ -132,11 +145,44 @@ struct Open {
   uint8_t via;
   uint16_t client_port;
   uint16_t server_port;
-  uint16_t reserved;
+  uint8_t counted;  // 1: ciphertext; its bytes come as Seen
+  uint8_t reserved;
   uint8_t client_addr[16];  // IPv4 in the first four bytes
   uint8_t server_addr[16];
 };
 static_assert(sizeof(Open) == 40);
+
+struct ChanOpen {
+  uint64_t conn;  // cookie of the connection that it belongs to
+  uint8_t kind;
+  uint8_t via;
+  uint8_t family;  // of the peer of a forward, 0 when there is none
+  uint8_t counted;
+  uint16_t peer_port;
+  uint16_t reserved;
+  uint8_t peer_addr[16];
+  uint32_t tty;  // of a pty: the terminal's number
+  uint32_t reserved2;
+};
+static_assert(sizeof(ChanOpen) == 40);
+
+struct Seen {
+  uint64_t bytes;
+};
+
+struct Identity {
+  uint32_t uid;
+  uint8_t uid_known;
+  uint8_t how;
+  uint8_t reserved[2];
+  char user[64];  // cut off where it is longer
+};
+static_assert(sizeof(Identity) == 72);
+
+struct Resize {
+  uint16_t rows, cols;
+  uint32_t reserved;
+};
 
 struct Gap {
   uint64_t bytes;

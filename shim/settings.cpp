@@ -167,6 +167,9 @@ bool load_settings() {
   s.rings_dir << s.run_dir.c_str() << "/rings";
   s.patience_ms = number("SIDREC_PATIENCE_MS", "patience_ms", kDefaultPatienceMs, kMaxPatienceMs);
   s.ring_kib = number("SIDREC_RING_KIB", "ring_kib", kDefaultRingKib, kMaxRingKib);
+  if (lookup("SIDREC_INPUT", "input", value, sizeof value)) {
+    s.input = !strcmp(value, "all") ? kInputAll : !strcmp(value, "none") ? kInputNone : kInputMasked;
+  }
   const char* debug = env_value("SIDREC_DEBUG");
   s.debug = debug && *debug && *debug != '0';
   copy_template_env();

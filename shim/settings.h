@@ -10,6 +10,9 @@
 
 namespace sidrec {
 
+// What is kept of what a client types at a terminal.
+enum Input : uint8_t { kInputMasked = 0, kInputAll = 1, kInputNone = 2 };
+
 struct Settings {
   Text<ring::kMaxTemplate> sid_template;
   Text<ring::kMaxPath> audit_dir;
@@ -20,6 +23,7 @@ struct Settings {
   Text<ring::kMaxProgram> program;
   char env[ring::kMaxEnv];  // NAME=value, NUL between, for {env:NAME}
   bool debug;
+  Input input;
   const char* sid_source;  // "env", "config" or "default"
   uint32_t patience_ms;    // how long one call may wait for room in its lane
   uint32_t ring_kib;       // of a process that accepts and serves; a forked child that only serves gets a quarter

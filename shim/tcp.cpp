@@ -22,12 +22,6 @@ enum TcpState {  // include/net/tcp_states.h
   kClosing = 11,
 };
 
-union Address {
-  sockaddr any;
-  sockaddr_in v4;
-  sockaddr_in6 v6;
-};
-
 bool name_of(long which, int fd, Address& address) {
   socklen_t size = sizeof address;
   return sys::call(which, fd, sys::arg(&address), sys::arg(&size)) == 0;
@@ -37,7 +31,9 @@ bool option(int fd, int level, int name, void* value, socklen_t size) {
   return sys::call(SYS_getsockopt, fd, level, name, sys::arg(value), sys::arg(&size)) == 0;
 }
 
-uint16_t split(const Address& address, uint8_t (&bytes)[16]) {
+}  // namespace
+
+uint16_t split_address(const Address& address, uint8_t (&bytes)[16]) {
   memset(bytes, 0, sizeof bytes);
   if (address.any.sa_family == AF_INET) {
     memcpy(bytes, &address.v4.sin_addr, 4);
@@ -54,24 +50,22 @@ bool is_tcp(int fd, const Address& local) {
          option(fd, SOL_SOCKET, SO_TYPE, &type, sizeof type) && type == SOCK_STREAM;
 }
 
-}  // namespace
-
 bool describe_connection(int fd, Entry& entry) {
   Address local{}, peer{};
   if (!name_of(SYS_getsockname, fd, local) || !is_tcp(fd, local)) return false;
-  if (!option(fd, SOL_SOCKET, SO_COOKIE, &entry.cookie, sizeof entry.cookie)) return false;
+  if (!option(fd, SOL_SOCKET, SO_COOKIE, &entry.subject, sizeof entry.subject)) return false;
   const bool mapped = local.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&local.v6.sin6_addr);
   entry.family = static_cast<uint8_t>(mapped ? AF_INET : local.any.sa_family);
-  entry.server_port = split(local, entry.server_addr);
+  entry.server_port = split_address(local, entry.server_addr);
   if (!name_of(SYS_getpeername, fd, peer)) return false;  // not connected, or gone already
-  entry.client_port = split(peer, entry.client_addr);
+  entry.client_port = split_address(peer, entry.client_addr);
   return true;
 }
 
 uint16_t local_port(int fd) {
   Address local{};
   uint8_t ignored[16];
-  return name_of(SYS_getsockname, fd, local) && is_tcp(fd, local) ? split(local, ignored) : uint16_t{0};
+  return name_of(SYS_getsockname, fd, local) && is_tcp(fd, local) ? split_address(local, ignored) : uint16_t{0};
 }
 
 void kernel_counts(int fd, const Entry& entry, ring::Release& release) {

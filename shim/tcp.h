@@ -1,12 +1,25 @@
 // What the kernel knows of a TCP socket: who is at its ends, and how many bytes have passed.
 #pragma once
 
+#include <netinet/in.h>
+
 #include "shim/fd_table.h"
 #include "shim/ring_layout.h"
 
 namespace sidrec {
 
-// Fills cookie, family, ports and addresses. False when fd is not a connected TCP socket.
+union Address {
+  sockaddr any;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+};
+
+// Is `fd`, whose local address this is, a TCP socket?
+bool is_tcp(int fd, const Address& local);
+// Address (an IPv4 one inside IPv6 as IPv4) and port.
+uint16_t split_address(const Address& address, uint8_t (&bytes)[16]);
+
+// Fills subject, family, ports and addresses. False when fd is not a connected TCP socket.
 bool describe_connection(int fd, Entry& entry);
 
 // The local port of a TCP socket, 0 when it is not one.

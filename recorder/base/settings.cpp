@@ -12,7 +12,8 @@
 namespace sidrec {
 namespace {
 
-constexpr std::array<std::string_view, 5> kShimKeys = {"sid", "audit_dir", "run_dir", "patience_ms", "ring_kib"};
+constexpr std::array<std::string_view, 6> kShimKeys = {"sid",         "audit_dir", "run_dir",
+                                                       "patience_ms", "ring_kib",  "input"};
 
 struct Limits {
   uint64_t least, most;

@@ -62,7 +62,8 @@ Verb add_cat(CLI::App& app) {
   verb->add_option("SID|FILE", options->what, "The session's SID, or a trail file (a path with a '/', or *.jsonl)")
       ->required();
   verb->add_option("--conn", options->conn, "The connection, as \"conn\" names it in the trail")->required();
-  verb->add_option("--chan", options->chan, "The channel within it, as \"chan\" names it (default: the connection itself)");
+  verb->add_option("--chan", options->chan,
+                   "The channel within it, as \"chan\" names it (default: the connection itself)");
   verb->add_option("--dir", options->dir, "in: from the client, out: to it, err: a command's stderr")
       ->required()
       ->check(CLI::IsMember({"in", "out", "err"}));

@@ -50,7 +50,8 @@ std::string arrow(const nlohmann::json& line, const Painter& paint) {
 }
 
 std::string data_text(const nlohmann::json& line, const Painter& paint) {
-  if (line.contains("masked")) return arrow(line, paint) + " " + paint(kDim, count_at(line, "masked") + " bytes masked");
+  if (line.contains("masked"))
+    return arrow(line, paint) + " " + paint(kDim, count_at(line, "masked") + " bytes masked");
   const auto payload = payload_of(line);
   return arrow(line, paint) + " " + (payload ? printable(*payload, kShownBytes) : paint(kRed, "(bytes unreadable)"));
 }

@@ -44,8 +44,8 @@ inline constexpr uint32_t kMaxEventPayload = 64 * 1024;
 struct EventHeader {
   uint32_t payload;  // bytes that follow the header, padding not counted
   EventKind kind;
-  Direction dir;    // data, gap, masked
-  uint8_t why;      // GapWhy or CloseWhy
+  Direction dir;  // data, gap, masked
+  uint8_t why;    // GapWhy or CloseWhy
   uint8_t reserved;
   uint64_t time_ns;  // CLOCK_MONOTONIC, when it happened in the host
   uint64_t conn;     // socket cookie

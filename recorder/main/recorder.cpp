@@ -36,8 +36,20 @@ OwnerId Recorder::owner_of(const std::string& sid) {
   return owner;
 }
 
+OwnerId Recorder::owner_unknown() {
+  settled_[++last_owner_] = kNobody;
+  return last_owner_;
+}
+
+void Recorder::settle(OwnerId unknown, const std::string& sid) { settled_.at(unknown) = owner_of(sid); }
+
+OwnerId Recorder::role_of(OwnerId owner) const {
+  const auto settled = settled_.find(owner);
+  return settled == settled_.end() ? owner : settled->second;
+}
+
 void Recorder::event(OwnerId owner, const EventHeader& header, std::string_view payload) {
-  roles_.at(owner)->append(header, payload, now_ns_);
+  roles_.at(role_of(owner))->append(header, payload, now_ns_);
 }
 
 void Recorder::note_signal(int signal_fd) {
@@ -85,7 +97,9 @@ void Recorder::turn_roles() {
 
 void Recorder::give_room_back() {
   const auto safe = [this](OwnerId owner, uint32_t lane) {
-    const auto role = roles_.find(owner);
+    const OwnerId id = role_of(owner);
+    if (id == kNobody) return uint64_t{0};
+    const auto role = roles_.find(id);
     // A role that is done has committed everything.
     return role == roles_.end() ? std::numeric_limits<uint64_t>::max() : role->second->safe(lane);
   };

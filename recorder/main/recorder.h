@@ -31,8 +31,11 @@ class Recorder : private ConnectionTracker::Sink {
 
  private:
   OwnerId owner_of(const std::string& sid) override;
+  OwnerId owner_unknown() override;
+  void settle(OwnerId unknown, const std::string& sid) override;
   void event(OwnerId owner, const EventHeader& header, std::string_view payload) override;
 
+  OwnerId role_of(OwnerId owner) const;
   void watch(int signal_fd);
   void read_ring();
   void turn_roles();
@@ -51,6 +54,7 @@ class Recorder : private ConnectionTracker::Sink {
   Watcher watcher_;
   OwnerId last_owner_ = kNobody;
   std::map<OwnerId, std::unique_ptr<Role>> roles_;
+  std::unordered_map<OwnerId, OwnerId> settled_;  // owner that was unknown at first → role; kNobody: still unknown
   std::unordered_map<std::string, OwnerId> role_of_sid_;
   std::unordered_map<OwnerId, std::string> sid_of_role_;
 

@@ -15,16 +15,22 @@ namespace {
 constexpr uint64_t kForEver = std::numeric_limits<uint64_t>::max();
 
 const char* flaw_of(const ring::RecordHeader& header) {
-  if (header.dir > ring::kOut) return "a record of no direction";
+  if (header.dir > ring::kErr) return "a record of no direction";
   switch (header.kind) {
     case ring::kOpen: return header.payload == sizeof(ring::Open) ? nullptr : "an Open of a wrong length";
     case ring::kData:
       return header.payload > 0 && header.payload <= ring::kMaxRecordPayload ? nullptr : "data of a wrong length";
     case ring::kGap: return header.payload == sizeof(ring::Gap) ? nullptr : "a Gap of a wrong length";
     case ring::kRelease: return header.payload == sizeof(ring::Release) ? nullptr : "a Release of a wrong length";
+    case ring::kSeen:
+    case ring::kMasked: return header.payload == sizeof(ring::Seen) ? nullptr : "a count of a wrong length";
+    case ring::kChanOpen: return header.payload == sizeof(ring::ChanOpen) ? nullptr : "a ChanOpen of a wrong length";
+    case ring::kIdentity: return header.payload == sizeof(ring::Identity) ? nullptr : "an Identity of a wrong length";
+    case ring::kResize: return header.payload == sizeof(ring::Resize) ? nullptr : "a Resize of a wrong length";
     case ring::kHold:
     case ring::kFork:
-    case ring::kShared: return header.payload == 0 ? nullptr : "a payload where none belongs";
+    case ring::kShared:
+    case ring::kChanClose: return header.payload == 0 ? nullptr : "a payload where none belongs";
     default: return "a record of unknown kind";
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "recorder/base/clock.h"
@@ -12,12 +13,18 @@ namespace {
 // The first answer may come before the host's own close has happened, which follows its record at once.
 constexpr uint64_t kFirstPauseNs = 5 * kMillisecond;
 constexpr uint64_t kLongestPauseNs = 250 * kMillisecond;
+constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
 template <typename T>
 T payload_of(const RingRecord& record) {
   T value{};
   std::memcpy(&value, record.payload.data(), std::min(sizeof value, record.payload.size()));
   return value;
+}
+
+template <typename T>
+std::string_view view_of(const T& facts) {
+  return {reinterpret_cast<const char*>(&facts), sizeof facts};
 }
 
 template <size_t N>
@@ -29,17 +36,9 @@ EventHeader header_of(const RingRecord& record, EventKind kind) {
   EventHeader header{};
   header.kind = kind;
   header.time_ns = record.header.time_ns;
-  header.conn = record.header.conn;
+  header.conn = record.header.subject;
   header.lane = record.lane;
   header.pos = record.pos;
-  return header;
-}
-
-EventHeader span_of(const RingRecord& record, EventKind kind, uint64_t off, uint64_t len) {
-  EventHeader header = header_of(record, kind);
-  header.dir = record.header.dir == ring::kIn ? Direction::kIn : Direction::kOut;
-  header.off = off;
-  header.len = len;
   return header;
 }
 
@@ -70,9 +69,15 @@ OwnerId ConnectionTracker::take(const RingRecord& in_ring) {
     case ring::kGap: return on_gap(record);
     case ring::kRelease: return on_release(record);
     case ring::kFork: on_fork(record.header.pid); return kNobody;
+    case ring::kSeen:
+    case ring::kMasked: return on_count(record);
+    case ring::kChanOpen: return on_chan_open(record);
+    case ring::kChanClose: return on_chan_close(record);
+    case ring::kIdentity: return on_identity(record);
+    case ring::kResize: return on_resize(record);
     default: break;
   }
-  const auto at = connections_.find(record.header.conn);
+  const auto at = connections_.find(record.header.subject);
   if (at == connections_.end()) return kNobody;
   if (record.header.kind == ring::kHold) hold(at->second, record.header.pid);
   if (record.header.kind == ring::kShared) at->second.maybe_elsewhere = true;
@@ -105,15 +110,179 @@ ConnectionTracker::Connection& ConnectionTracker::open(uint64_t conn, const Conn
   connection.open.pid = record.header.pid;
   copy_text(connection.open.program, host_.program);
   copy_text(connection.open.sid_source, host_.sid_source);
-  connection.owner = sink_.owner_of(sid_template_.resolve(connection.open));
+  connection.opened_ns = record.header.time_ns;
+  const bool needs_user = sid_template_.needs_user() && connection.open.counted != 0;
+  if (needs_user || !waiting_.empty()) {
+    connection.owner = sink_.owner_unknown();
+    unknown_[connection.owner];
+    ++nameless_;
+    if (!needs_user) settle(connection);
+  } else {
+    connection.owner = sink_.owner_of(sid_template_.resolve(connection.open));
+  }
   EventHeader header = header_of(record, EventKind::kConnOpen);
   header.pos = pos;
-  sink_.event(connection.owner, header, {reinterpret_cast<const char*>(&connection.open), sizeof connection.open});
+  emit(connection.owner, header, view_of(connection.open));
   return connection;
 }
 
+// --- who waits for a login
+
+OwnerId ConnectionTracker::emit(OwnerId owner, const EventHeader& header, std::string_view payload) {
+  if (waiting_.empty() && !unknown_.contains(owner)) {
+    sink_.event(owner, header, payload);
+    return owner;
+  }
+  waiting_.push_back({owner, {}});
+  append_event(waiting_.back().event, header, payload);
+  waiting_bytes_ += waiting_.back().event.size();
+  release_waiting();
+  return owner;
+}
+
+bool ConnectionTracker::is_nameless(const Connection& connection) const {
+  const auto unknown = unknown_.find(connection.owner);
+  return unknown != unknown_.end() && !unknown->second;
+}
+
+// The connection's SID is known now, or will never be.
+void ConnectionTracker::settle(Connection& connection) {
+  if (!is_nameless(connection)) return;
+  unknown_[connection.owner] = sid_template_.resolve(connection.open, connection.user);
+  --nameless_;
+}
+
+void ConnectionTracker::release_waiting() {
+  while (!waiting_.empty()) {
+    const Waiting& front = waiting_.front();
+    if (const auto unknown = unknown_.find(front.owner); unknown != unknown_.end()) {
+      if (!unknown->second) return;
+      sink_.settle(front.owner, *unknown->second);
+      unknown_.erase(unknown);
+    }
+    const EventView event = parse_event(front.event)->event;
+    sink_.event(front.owner, *event.header, event.payload);
+    waiting_bytes_ -= front.event.size();
+    waiting_.pop_front();
+  }
+}
+
+// --- what records concern
+
+// The connection or channel of a record; a connection whose Open was lost is opened here, a channel without its
+// ChanOpen is not: nothing says whose it would be.
+std::optional<ConnectionTracker::Subject> ConnectionTracker::subject_of(const RingRecord& record) {
+  const uint64_t subject = record.header.subject;
+  if ((subject & ring::kChannelBit) == 0) {
+    Connection& connection = known(record);
+    return Subject{connection, subject, 0, connection.flow};
+  }
+  const auto conn = conn_of_channel_.find(subject);
+  if (conn == conn_of_channel_.end()) return std::nullopt;
+  Connection& connection = connections_.at(conn->second);
+  const uint64_t chan = subject & ~ring::kChannelBit;
+  return Subject{connection, conn->second, chan, connection.channels[chan]};
+}
+
+OwnerId ConnectionTracker::emit_span(const RingRecord& record, EventKind kind, uint64_t bytes,
+                                     std::string_view payload) {
+  const auto subject = subject_of(record);
+  if (!subject) return kNobody;
+  EventHeader header = header_of(record, kind);
+  header.conn = subject->conn;
+  header.chan = subject->chan;
+  header.dir = static_cast<Direction>(record.header.dir);
+  header.off = subject->flow.offset[record.header.dir];
+  header.len = bytes;
+  header.records = 1;
+  if (kind == EventKind::kGap) {
+    header.why = static_cast<uint8_t>(gap_why(record.header.why));
+    header.records = std::max<uint64_t>(payload_of<ring::Gap>(record).records, 1);
+    subject->flow.missing[record.header.dir] += bytes;
+  }
+  subject->flow.offset[record.header.dir] += bytes;
+  return emit(subject->connection.owner, header, payload);
+}
+
+OwnerId ConnectionTracker::on_count(const RingRecord& record) {
+  const uint64_t bytes = payload_of<ring::Seen>(record).bytes;
+  if (bytes == 0) return kNobody;
+  if (record.header.kind == ring::kMasked) return emit_span(record, EventKind::kMasked, bytes, {});
+  if (const auto subject = subject_of(record)) subject->flow.offset[record.header.dir] += bytes;
+  return kNobody;
+}
+
+OwnerId ConnectionTracker::on_chan_open(const RingRecord& record) {
+  const auto said = payload_of<ring::ChanOpen>(record);
+  const auto at = connections_.find(said.conn);
+  const bool is_channel = (record.header.subject & ring::kChannelBit) != 0;
+  if (at == connections_.end() || !is_channel || conn_of_channel_.contains(record.header.subject)) return kNobody;
+  const uint64_t chan = record.header.subject & ~ring::kChannelBit;
+  conn_of_channel_[record.header.subject] = said.conn;
+  at->second.channels[chan] = {};
+  ChanOpen facts{};
+  facts.kind = static_cast<ChanKind>(said.kind);
+  facts.via = static_cast<Via>(said.via);
+  facts.family = said.family;
+  facts.counted = said.counted;
+  facts.peer_port = said.peer_port;
+  std::memcpy(facts.peer_addr, said.peer_addr, sizeof facts.peer_addr);
+  facts.tty = said.tty;
+  facts.pid = record.header.pid;
+  EventHeader header = header_of(record, EventKind::kChanOpen);
+  header.conn = said.conn;
+  header.chan = chan;
+  return emit(at->second.owner, header, view_of(facts));
+}
+
+OwnerId ConnectionTracker::on_chan_close(const RingRecord& record) {
+  if (!conn_of_channel_.contains(record.header.subject)) return kNobody;
+  const auto subject = subject_of(record);
+  EventHeader header = header_of(record, EventKind::kChanClose);
+  header.conn = subject->conn;
+  header.chan = subject->chan;
+  header.why = static_cast<uint8_t>(record.header.why == ring::kExited ? CloseWhy::kExited : CloseWhy::kClosed);
+  ChanClose facts{};
+  std::copy(std::begin(subject->flow.offset), std::end(subject->flow.offset), facts.bytes);
+  Connection& connection = subject->connection;
+  conn_of_channel_.erase(record.header.subject);
+  connection.channels.erase(header.chan);
+  return emit(connection.owner, header, view_of(facts));
+}
+
+// Comes once more when the uid is known; nothing else about it is news.
+OwnerId ConnectionTracker::on_identity(const RingRecord& record) {
+  const auto at = connections_.find(record.header.subject);
+  if (at == connections_.end()) return kNobody;
+  const auto said = payload_of<ring::Identity>(record);
+  Identity facts{};
+  facts.uid = said.uid;
+  facts.uid_known = said.uid_known;
+  facts.how = static_cast<IdentityHow>(said.how);
+  copy_text(facts.user, std::string_view(said.user, strnlen(said.user, sizeof said.user)));
+  Connection& connection = at->second;
+  if (!connection.user.empty() && (connection.uid_told || facts.uid_known == 0)) return kNobody;
+  if (connection.user.empty()) connection.user = facts.user;
+  connection.uid_told = facts.uid_known != 0;
+  settle(connection);
+  return emit(connection.owner, header_of(record, EventKind::kIdentity), view_of(facts));
+}
+
+OwnerId ConnectionTracker::on_resize(const RingRecord& record) {
+  if (!conn_of_channel_.contains(record.header.subject)) return kNobody;
+  const auto subject = subject_of(record);
+  const auto said = payload_of<ring::Resize>(record);
+  const TerminalSize facts{said.rows, said.cols, 0};
+  EventHeader header = header_of(record, EventKind::kResize);
+  header.conn = subject->conn;
+  header.chan = subject->chan;
+  return emit(subject->connection.owner, header, view_of(facts));
+}
+
+// --- a connection's life
+
 OwnerId ConnectionTracker::on_open(const RingRecord& record) {
-  if (const auto at = connections_.find(record.header.conn); at != connections_.end()) {
+  if (const auto at = connections_.find(record.header.subject); at != connections_.end()) {
     hold(at->second, record.header.pid);
     at->second.gone = false;  // whatever the kernel said before this
     return kNobody;
@@ -122,53 +291,40 @@ OwnerId ConnectionTracker::on_open(const RingRecord& record) {
   ConnOpen facts{};
   facts.family = said.family;
   facts.via = said.via <= ring::kPassed ? static_cast<Via>(said.via) : Via::kUnknown;
+  facts.counted = said.counted;
   facts.client_port = said.client_port;
   facts.server_port = said.server_port;
   std::memcpy(facts.client_addr, said.client_addr, sizeof facts.client_addr);
   std::memcpy(facts.server_addr, said.server_addr, sizeof facts.server_addr);
-  Connection& connection = open(record.header.conn, facts, record, record.pos);
+  Connection& connection = open(record.header.subject, facts, record, record.pos);
   hold(connection, record.header.pid);
   return connection.owner;
 }
 
 // The record's connection; one whose Open was lost is opened here.
 ConnectionTracker::Connection& ConnectionTracker::known(const RingRecord& record) {
-  if (const auto at = connections_.find(record.header.conn); at != connections_.end()) return at->second;
+  if (const auto at = connections_.find(record.header.subject); at != connections_.end()) return at->second;
   ConnOpen facts{};
   facts.via = Via::kUnknown;
-  Connection& connection = open(record.header.conn, facts, record, record.pos - 1);
+  Connection& connection = open(record.header.subject, facts, record, record.pos - 1);
   hold(connection, record.header.pid);
   return connection;
 }
 
 OwnerId ConnectionTracker::on_data(const RingRecord& record) {
-  Connection& connection = known(record);
-  uint64_t& offset = connection.offset[record.header.dir];
-  EventHeader header = span_of(record, EventKind::kData, offset, record.payload.size());
-  header.records = 1;
-  offset += header.len;
-  sink_.event(connection.owner, header, record.payload);
-  return connection.owner;
+  return emit_span(record, EventKind::kData, record.payload.size(), record.payload);
 }
 
 OwnerId ConnectionTracker::on_gap(const RingRecord& record) {
-  const auto said = payload_of<ring::Gap>(record);
-  if (said.bytes == 0) return kNobody;
-  Connection& connection = known(record);
-  uint64_t& offset = connection.offset[record.header.dir];
-  EventHeader header = span_of(record, EventKind::kGap, offset, said.bytes);
-  header.why = static_cast<uint8_t>(gap_why(record.header.why));
-  header.records = std::max<uint64_t>(said.records, 1);
-  offset += said.bytes;
-  connection.missing[record.header.dir] += said.bytes;
-  const OwnerId owner = connection.owner;
-  sink_.event(owner, header, {});
+  const uint64_t bytes = payload_of<ring::Gap>(record).bytes;
+  if (bytes == 0) return kNobody;
+  const OwnerId owner = emit_span(record, EventKind::kGap, bytes, {});
   if (gap_why(record.header.why) == GapWhy::kOverflow) suspect_all(record.header.time_ns);
   return owner;
 }
 
 OwnerId ConnectionTracker::on_release(const RingRecord& record) {
-  const auto at = connections_.find(record.header.conn);
+  const auto at = connections_.find(record.header.subject);
   if (at == connections_.end()) return kNobody;
   Connection& connection = at->second;
   connection.released = true;
@@ -220,7 +376,18 @@ void ConnectionTracker::suspect_all(uint64_t now_ns) {
   }
 }
 
+// Of those that wait for a login, the ones that have waited long enough.
+void ConnectionTracker::end_waiting(uint64_t now_ns) {
+  if (nameless_ == 0) return;
+  const bool too_much = waiting_bytes_ > kMaxWaitingBytes;
+  for (auto& [conn, connection] : connections_) {
+    if (too_much || now_ns >= connection.opened_ns + kUserPatienceNs) settle(connection);
+  }
+  release_waiting();
+}
+
 void ConnectionTracker::on_timer(uint64_t now_ns) {
+  end_waiting(now_ns);
   if (asking_ == 0) return;
   std::vector<uint64_t> due;
   for (const auto& [conn, connection] : connections_) {
@@ -231,8 +398,11 @@ void ConnectionTracker::on_timer(uint64_t now_ns) {
 
 std::optional<uint64_t> ConnectionTracker::deadline_ns() const {
   std::optional<uint64_t> soonest;
-  if (asking_ == 0) return soonest;
+  if (asking_ + nameless_ == 0) return soonest;
   for (const auto& [conn, connection] : connections_) {
+    if (is_nameless(connection)) {
+      soonest = std::min(soonest.value_or(kNever), connection.opened_ns + kUserPatienceNs);
+    }
     if (connection.ask_again_ns != 0 && (!soonest || connection.ask_again_ns < *soonest)) {
       soonest = connection.ask_again_ns;
     }
@@ -240,13 +410,31 @@ std::optional<uint64_t> ConnectionTracker::deadline_ns() const {
   return soonest;
 }
 
+// Channels that nobody closed end with their connection.
+void ConnectionTracker::close_channels(Connections::iterator at, const EventHeader& closing) {
+  for (const auto& [chan, flow] : at->second.channels) {
+    EventHeader header = closing;
+    header.kind = EventKind::kChanClose;
+    header.chan = header.pos = chan;
+    header.lane = kNoLane;
+    ChanClose facts{};
+    std::copy(std::begin(flow.offset), std::end(flow.offset), facts.bytes);
+    conn_of_channel_.erase(chan | ring::kChannelBit);
+    emit(at->second.owner, header, view_of(facts));
+  }
+  at->second.channels.clear();
+}
+
 void ConnectionTracker::close(Connections::iterator at, EventHeader header) {
+  settle(at->second);
+  close_channels(at, header);
   const Connection& connection = at->second;
   ConnClose facts{};
-  facts.bytes_in = connection.offset[ring::kIn];
-  facts.bytes_out = connection.offset[ring::kOut];
-  facts.missing_in = connection.missing[ring::kIn];
-  facts.missing_out = connection.missing[ring::kOut];
+  const Flow& flow = connection.flow;
+  facts.bytes_in = flow.offset[ring::kIn];
+  facts.bytes_out = flow.offset[ring::kOut];
+  facts.missing_in = flow.missing[ring::kIn];
+  facts.missing_out = flow.missing[ring::kOut];
   facts.kernel_bytes_in = connection.last.kernel_in;
   facts.kernel_bytes_out = connection.last.kernel_out;
   facts.kernel_in_known = kernel_known(connection.last.in_known, facts.kernel_bytes_in, facts.bytes_in);
@@ -254,10 +442,12 @@ void ConnectionTracker::close(Connections::iterator at, EventHeader header) {
   if (header.lane != kNoLane) {
     header.why = static_cast<uint8_t>(connection.why == ring::kExited ? CloseWhy::kExited : CloseWhy::kClosed);
   }
+  const bool failed_login = connection.open.counted != 0 && connection.user.empty();
+  if (failed_login) header.why = static_cast<uint8_t>(CloseWhy::kNotAuthenticated);
   const OwnerId owner = connection.owner;
   if (connection.ask_again_ns != 0) --asking_;
   connections_.erase(at);
-  sink_.event(owner, header, {reinterpret_cast<const char*>(&facts), sizeof facts});
+  emit(owner, header, view_of(facts));
 }
 
 void ConnectionTracker::close_without_record(Connections::iterator at, CloseWhy why, uint64_t now_ns) {

@@ -9,11 +9,17 @@
 //     The same holds, kSilentNs later, for what was open when records were lost: a Release may be among them.
 //  4. An event's identity is its record's position, unique and growing within a lane. The open that must be invented
 //     for data of an unknown connection has the position before it: no record ends there.
-//  5. A close that no record caused (the host died, or the kernel said so) has no lane, and the connection as pos.
+//  5. A close that no record caused (the host died, or the kernel said so) has no lane, and the connection as pos; of a
+//     channel, the channel.
+//  6. A connection whose SID needs to know who logs in waits for that, at most kUserPatienceNs, kMaxWaitingBytes of
+//     events, or until its close; then the user is "-". What comes after it in the ring waits behind it, so that a
+//     SID's events keep the order of their positions.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +42,9 @@ class ConnectionTracker {
     virtual ~Sink() = default;
     // Who takes the events of this SID. Asked once for each connection; stays valid until the connection's close.
     virtual OwnerId owner_of(const std::string& sid) = 0;
+    // An owner whose SID is not known yet: nothing of it is safe until settle() says whose it is.
+    virtual OwnerId owner_unknown() = 0;
+    virtual void settle(OwnerId unknown, const std::string& sid) = 0;
     virtual void event(OwnerId owner, const EventHeader& header, std::string_view payload) = 0;
   };
   // Does any process still hold this connection?
@@ -61,6 +70,8 @@ class ConnectionTracker {
 
   // So long after a loss the kernel is asked about connections whose Release may be among the lost.
   static constexpr uint64_t kSilentNs = kSecond;
+  static constexpr uint64_t kUserPatienceNs = 5 * kSecond;
+  static constexpr size_t kMaxWaitingBytes = 64 * 1024;
 
   size_t open_connections() const { return connections_.size(); }
 
@@ -69,12 +80,19 @@ class ConnectionTracker {
     uint32_t pid;
     uint32_t descriptors;
   };
+  struct Flow {
+    uint64_t offset[kDirections] = {};
+    uint64_t missing[kDirections] = {};
+  };
   struct Connection {
     OwnerId owner = kNobody;
     ConnOpen open{};
     std::vector<Holder> holders;  // a handful
-    uint64_t offset[2] = {0, 0};
-    uint64_t missing[2] = {0, 0};
+    Flow flow;
+    std::map<uint64_t, Flow> channels;
+    std::string user;  // who has logged in
+    bool uid_told = false;
+    uint64_t opened_ns = 0;
     bool maybe_elsewhere = false;
     bool released = false;  // `last` and `why` are those of a Release
     ring::Release last{};
@@ -84,7 +102,31 @@ class ConnectionTracker {
     bool gone = false;  // the kernel's last word: nobody holds it
   };
   using Connections = std::unordered_map<uint64_t, Connection>;
+  // An event behind one whose SID is not known.
+  struct Waiting {
+    OwnerId owner;
+    std::string event;
+  };
+  // What a record concerns: a connection and, within it, a channel (0: itself).
+  struct Subject {
+    Connection& connection;
+    uint64_t conn;
+    uint64_t chan;
+    Flow& flow;
+  };
 
+  OwnerId emit(OwnerId owner, const EventHeader& header, std::string_view payload);
+  bool is_nameless(const Connection& connection) const;
+  void settle(Connection& connection);
+  void release_waiting();
+  std::optional<Subject> subject_of(const RingRecord& record);
+  OwnerId emit_span(const RingRecord& record, EventKind kind, uint64_t bytes, std::string_view payload);
+  OwnerId on_count(const RingRecord& record);
+  OwnerId on_chan_open(const RingRecord& record);
+  OwnerId on_chan_close(const RingRecord& record);
+  OwnerId on_identity(const RingRecord& record);
+  OwnerId on_resize(const RingRecord& record);
+  void close_channels(Connections::iterator at, const EventHeader& closing);
   Connection& known(const RingRecord& record);
   Connection& open(uint64_t conn, const ConnOpen& open, const RingRecord& record, uint64_t pos);
   OwnerId on_open(const RingRecord& record);
@@ -95,6 +137,7 @@ class ConnectionTracker {
   static void hold(Connection& connection, uint32_t pid);
   void ask(Connections::iterator at, uint64_t now_ns);
   void suspect_all(uint64_t now_ns);
+  void end_waiting(uint64_t now_ns);
   void ask_later(Connection& connection, uint64_t now_ns, uint64_t pause_ns);
   void close(Connections::iterator at, EventHeader header);
   void close_without_record(Connections::iterator at, CloseWhy why, uint64_t now_ns);
@@ -104,6 +147,12 @@ class ConnectionTracker {
   Sink& sink_;
   StillHeld still_held_;
   Connections connections_;
+  std::unordered_map<uint64_t, uint64_t> conn_of_channel_;
+  std::unordered_map<OwnerId, std::optional<std::string>>
+      unknown_;  // owners that are not settled; their SID, once known
+  std::deque<Waiting> waiting_;
+  size_t waiting_bytes_ = 0;
+  size_t nameless_ = 0;   // connections that wait for a login
   uint64_t last_ns_ = 0;  // of the last event: those of one ring never go back in time
   size_t asking_ = 0;     // connections with ask_again_ns
 };

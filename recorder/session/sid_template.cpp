@@ -43,17 +43,18 @@ std::string SidTemplate::env_value(std::string_view name) const {
   return std::string(kUnknown);
 }
 
-std::string SidTemplate::value_of(std::string_view word, const ConnOpen& open) const {
+std::string SidTemplate::value_of(std::string_view word, const ConnOpen& open, std::string_view user) const {
   if (word == "client_ip") return address_text(open.family, open.client_addr);
   if (word == "server_ip") return address_text(open.family, open.server_addr);
   if (word == "client_port") return port_text(open.family, open.client_port);
   if (word == "server_port") return port_text(open.family, open.server_port);
   if (word == "program") return program_.empty() ? std::string(kUnknown) : program_;
+  if (word == "user" && !user.empty()) return std::string(user);
   if (word.starts_with(kEnvPrefix)) return env_value(word.substr(kEnvPrefix.size()));
   return std::string(kUnknown);
 }
 
-std::string SidTemplate::resolve(const ConnOpen& open) const {
+std::string SidTemplate::resolve(const ConnOpen& open, std::string_view user) const {
   std::string sid;
   for (std::string_view rest = text_; !rest.empty() && sid.size() < kMaxSidBytes;) {
     const size_t brace = rest.find('{');
@@ -63,7 +64,7 @@ std::string SidTemplate::resolve(const ConnOpen& open) const {
       break;
     }
     sid += rest.substr(0, brace);
-    sid += value_of(rest.substr(brace + 1, end - brace - 1), open);
+    sid += value_of(rest.substr(brace + 1, end - brace - 1), open, user);
     rest.remove_prefix(end + 1);
   }
   if (sid.size() > kMaxSidBytes) sid.resize(kMaxSidBytes);

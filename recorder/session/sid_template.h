@@ -1,7 +1,7 @@
 // SidTemplate: names the session of a connection (DESIGN section 4). Pure.
 //
-// Literal text and {client_ip} {client_port} {server_ip} {server_port} {program} {env:NAME}. What is unknown, as a
-// word, as a variable, or of this connection, becomes "-". An IPv4 address inside an IPv6 one is shown as IPv4, so
+// Literal text and {client_ip} {client_port} {server_ip} {server_port} {program} {env:NAME} {user}. What is unknown, as
+// a word, as a variable, or of this connection, becomes "-". An IPv4 address inside an IPv6 one is shown as IPv4, so
 // that a client has one name whatever the listener's family.
 #pragma once
 
@@ -20,10 +20,12 @@ class SidTemplate {
   SidTemplate(std::string text, std::string program, std::string env)
       : text_(std::move(text)), program_(std::move(program)), env_(std::move(env)) {}
 
-  std::string resolve(const ConnOpen& open) const;
+  // `user`: who has logged in, empty where nobody has.
+  std::string resolve(const ConnOpen& open, std::string_view user = {}) const;
+  bool needs_user() const { return text_.find("{user}") != std::string::npos; }
 
  private:
-  std::string value_of(std::string_view word, const ConnOpen& open) const;
+  std::string value_of(std::string_view word, const ConnOpen& open, std::string_view user) const;
   std::string env_value(std::string_view name) const;
 
   std::string text_;

@@ -120,7 +120,7 @@ inline ring::RecordHeader record(ring::Kind kind, uint64_t time_ns, uint64_t con
   ring::RecordHeader header{};
   header.kind = kind;
   header.time_ns = time_ns;
-  header.conn = conn;
+  header.subject = conn;
   header.pid = pid;
   return header;
 }
