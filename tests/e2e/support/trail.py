@@ -19,16 +19,41 @@ class BrokenTrail(AssertionError):
     pass
 
 
-class Connection:
+class Flow:
+    """The bytes of a connection, or of a channel in it."""
+
+    directions = ("in", "out", "err")
+
     def __init__(self, record):
+        self.open, self.close = record, None
+        self.counted = record.get("content") == "counted"
+        self.offset = {direction: 0 for direction in self.directions}
+        self.bytes = {direction: bytearray() for direction in self.directions}
+        self.masked = 0
+        self.data_lines = []  # (seq, direction, length)
+
+
+class Channel(Flow):
+    def __init__(self, record):
+        super().__init__(record)
+        self.id, self.kind = record["chan"], record["kind"]
+        self.sizes = []  # of its terminal: (rows, cols)
+
+
+class Connection(Flow):
+    directions = ("in", "out")
+
+    def __init__(self, record):
+        super().__init__(record)
         self.id = record["conn"]
         self.client = (record["client_ip"], record["client_port"])
         self.server = (record["server_ip"], record["server_port"])
         self.pid, self.program, self.rec = record["pid"], record["program"], record["rec"]
-        self.open, self.close = record, None
-        self.offset = {"in": 0, "out": 0}
-        self.bytes = {"in": bytearray(), "out": bytearray()}
-        self.data_lines = []  # (seq, direction, length)
+        self.channels = {}
+        self.identities = []
+
+    def channels_of(self, kind):
+        return [each for each in self.channels.values() if each.kind == kind]
 
 
 def read_records(path):
@@ -112,7 +137,7 @@ class Trail:
         elif kind == "conn.open":
             self._expect(record, record["conn"] not in self.connections, "a connection opens once")
             self.connections[record["conn"]] = Connection(record)
-        elif kind in ("data", "gap", "conn.close"):
+        elif kind in ("data", "gap", "conn.close", "chan.open", "chan.close", "identity", "tty.resize"):
             self._follow_connection(record)
 
     def _check_common(self, record):
@@ -139,36 +164,72 @@ class Trail:
         self._expect(record, connection is not None, "a connection opens first")
         self._expect(record, connection.close is None, "nothing of a connection follows its close")
         if record["ev"] == "conn.close":
-            connection.close = record
-            counted = (connection.offset["in"], connection.offset["out"])
-            self._expect(record, (record["bytes_in"], record["bytes_out"]) == counted, f"close counts {counted}")
-            for direction in ("in", "out"):
-                kernel = record.get(f"kernel_bytes_{direction}")
-                self._expect(record, kernel in (None, connection.offset[direction]), "the kernel counts the same")
-            self._expect(record, record["complete"] is not False or self.gaps, "complete")
-            return
+            self._follow_close(connection, record)
+        elif record["ev"] == "chan.open":
+            self._expect(record, record["chan"] not in connection.channels, "a channel opens once")
+            connection.channels[record["chan"]] = Channel(record)
+        elif record["ev"] == "identity":
+            connection.identities.append(record)
+        elif "chan" in record:
+            self._follow_channel(connection, record)
+        else:
+            self._follow_flow(connection, record)
+
+    def _follow_close(self, connection, record):
+        connection.close = record
+        self._expect(record, all(each.close for each in connection.channels.values()), "channels close before")
+        if not connection.counted:
+            self._expect_sums(connection, record)
+        for direction in ("in", "out"):
+            kernel = record.get(f"kernel_bytes_{direction}")
+            self._expect(record, kernel in (None, record[f"bytes_{direction}"]), "the kernel counts the same")
+        self._expect(record, record["complete"] is not False or self.gaps, "complete")
+
+    def _follow_channel(self, connection, record):
+        channel = connection.channels.get(record["chan"])
+        self._expect(record, channel is not None, "a channel opens first")
+        self._expect(record, channel.close is None, "nothing of a channel follows its close")
+        if record["ev"] == "chan.close":
+            channel.close = record
+            if not channel.counted:
+                self._expect_sums(channel, record)
+        elif record["ev"] == "tty.resize":
+            channel.sizes.append((record["rows"], record["cols"]))
+        else:
+            self._follow_flow(channel, record)
+
+    def _expect_sums(self, flow, record):
+        for direction in flow.directions:
+            self._expect(record, record[f"bytes_{direction}"] == flow.offset[direction], f"counts {flow.offset}")
+
+    def _follow_flow(self, flow, record):
         direction = record["dir"]
-        self._expect(record, record["off"] == connection.offset[direction], f"off ({connection.offset[direction]})")
-        connection.offset[direction] += record["len"]
+        self._expect(record, record["off"] == flow.offset[direction], f"off ({flow.offset[direction]})")
+        flow.offset[direction] += record["len"]
         if record["ev"] == "gap":
             self.gaps.append(record)
             return
+        if "masked" in record:
+            self._expect(record, record["masked"] == record["len"] and not {"text", "b64"} & set(record), "masked whole")
+            flow.masked += record["len"]
+            return
         data = payload(record)
         if self._take:
-            self._take(connection, direction, record["off"], data)
+            self._take(flow, direction, record["off"], data)
         else:
-            connection.bytes[direction] += data
-            connection.data_lines.append((record["seq"], direction, record["len"]))
+            flow.bytes[direction] += data
+            flow.data_lines.append((record["seq"], direction, record["len"]))
 
     def _check_end(self):
         if self.end is None:
             raise BrokenTrail(f"{self.path}: no session.end")
         for connection in self.connections.values():
             self._expect(connection.open, connection.close is not None, "every connection closes")
+        flows = [flow for each in self.connections.values() for flow in (each, *each.channels.values())]
         sums = {
             "connections": len(self.connections),
-            "bytes_in": sum(each.offset["in"] for each in self.connections.values()),
-            "bytes_out": sum(each.offset["out"] for each in self.connections.values()),
+            "bytes_in": sum(each.offset["in"] for each in flows),
+            "bytes_out": sum(each.offset["out"] + each.offset.get("err", 0) for each in flows),
             "gaps": len(self.gaps),
         }
         for name, value in sums.items():
