@@ -175,6 +175,7 @@ void forget_client(int fd, ring::ReleaseWhy why) {
 Subject begin(int fd) {
   Entry* entry = entry_for(fd);
   if (!entry || own_pid() == 0) return {};
+  if (__builtin_expect(entry->counted, 0)) ssh_speaks();
   const Subject s{entry, entry->subject};
   if (entry->user_pid.load(std::memory_order_relaxed) != own_pid()) entry->user_pid.store(own_pid());
   if (__builtin_expect(entry->opened.load(std::memory_order_acquire) != kOpened, 0)) open(fd, *entry);

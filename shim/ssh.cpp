@@ -2,10 +2,12 @@
 
 #include <link.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <termios.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "shim/capture.h"
@@ -32,8 +34,10 @@ struct Range {
 constinit bool g_ssh_host = false;
 constinit Range g_own_code{};
 constinit uint64_t g_conn = 0;
-constinit bool g_logged_in = false;
-constinit bool g_uid_told = false;
+constinit uint32_t g_serving_pid = 0;                // who spoke with the client first
+constinit uint32_t g_serving_forks = 0;              // and its forks by then
+constinit std::atomic<uint32_t>* g_proof = nullptr;  // in memory shared with the children: 1 after the login
+constinit bool g_user_told = false, g_uid_told = false;
 constinit char g_user[64] = {};     // whose groups were taken on last
 constinit uint32_t g_user_pid = 0;  // and by which process
 constinit uint32_t g_channels = 0;
@@ -56,7 +60,7 @@ bool is_own_code(const void* caller) {
   return at >= g_own_code.begin && at < g_own_code.end;
 }
 
-bool may_be_channel(const void* caller) { return g_logged_in && is_own_code(caller) && !in_vfork_child(); }
+bool may_be_channel(const void* caller) { return ssh_logged_in() && is_own_code(caller) && !in_vfork_child(); }
 
 // The pid keeps apart what several processes of one login make.
 uint64_t next_channel() { return ring::kChannelBit | uint64_t{own_pid()} << 24 | (++g_channels & 0xffffff); }
@@ -98,6 +102,10 @@ void set_peer(Entry& entry, const Address& peer) {
   entry.client_port = split_address(peer, entry.client_addr);
 }
 
+void prove() {
+  if (g_proof) g_proof->store(1, std::memory_order_relaxed);
+}
+
 void tell(const char* user, const uid_t* uid, ring::IdentityHow how) {
   ring::Identity identity{};
   memcpy(identity.user, user, strnlen(user, sizeof identity.user - 1));
@@ -111,12 +119,25 @@ void tell(const char* user, const uid_t* uid, ring::IdentityHow how) {
 
 void recognise_ssh_host(const char* name) {
   g_ssh_host = !strcmp(name, "sshd") || !strcmp(name, "sshd-session") || !strcmp(name, "sshd-auth");
-  if (g_ssh_host) dl_iterate_phdr(learn_own_code, nullptr);
+  if (!g_ssh_host) return;
+  dl_iterate_phdr(learn_own_code, nullptr);
+  const long page = sys::call(SYS_mmap, 0, ring::kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (page > 0 || page < -4095) g_proof = reinterpret_cast<std::atomic<uint32_t>*>(page);
 }
+
+bool ssh_logged_in() { return g_proof && g_proof->load(std::memory_order_relaxed) != 0; }
 
 bool is_ssh_host() { return g_ssh_host; }
 
-void ssh_serves(uint64_t conn) { g_conn = conn; }
+void ssh_serves(uint64_t conn) {
+  g_conn = conn;
+  g_serving_pid = own_pid();
+  g_serving_forks = forks();
+}
+
+void ssh_speaks() {
+  if (g_conn && g_serving_pid == own_pid() && forks() > g_serving_forks) prove();
+}
 
 void ssh_made_pipe(const int fds[2], const void* caller) {
   if (!may_be_channel(caller)) return;
@@ -125,7 +146,7 @@ void ssh_made_pipe(const int fds[2], const void* caller) {
 }
 
 void ssh_forks() {
-  if (g_logged_in && g_pipe_count == kPipesOfCommand) become_command(g_pipes);
+  if (g_pipe_count == kPipesOfCommand) become_command(g_pipes);
   g_pipe_count = 0;
 }
 
@@ -138,7 +159,7 @@ void ssh_made_pty(int master, const void* caller) {
 // hand no terminals around).
 void ssh_received(int fd) {
   uint32_t number = 0;
-  if (g_logged_in && !in_vfork_child() && pty_number(fd, number)) become_pty(fd, number);
+  if (ssh_logged_in() && !in_vfork_child() && pty_number(fd, number)) become_pty(fd, number);
 }
 
 void ssh_connected(int fd, const sockaddr* peer, socklen_t size, const void* caller) {
@@ -195,13 +216,15 @@ void ssh_took_groups_of(const char* user, const void* caller) {
 void ssh_became(uid_t uid, const void* caller) {
   if (!g_conn || g_uid_told || !is_own_code(caller) || in_vfork_child()) return;
   if (g_user_pid != own_pid() || tracked_count() == 0) return;
-  g_logged_in = g_uid_told = true;
+  prove();
+  g_uid_told = true;
   tell(g_user, &uid, ring::kSetresuid);
 }
 
 void ssh_opened_session(const char* user) {
-  if (!g_conn || g_logged_in || in_vfork_child()) return;
-  g_logged_in = true;
+  if (!g_conn || g_user_told || in_vfork_child()) return;
+  g_user_told = true;
+  prove();
   const uid_t root = 0;
   const bool is_root = !strcmp(user, "root");
   g_uid_told = is_root;  // no process of a root login becomes anybody else before its shell

@@ -5,10 +5,13 @@
 //  1. Nothing is a channel before the login has succeeded: pipes and sockets of that time carry passwords and keys.
 //  2. Nothing is a channel that a library of the process makes (PAM, NSS, resolver): only calls of the program itself.
 //  3. The proof of a login is the kernel's or PAM's word, not a name somebody asked for: setresuid to a user by a
-//     process that holds the connection and has just taken on that user's groups, or pam_open_session.
+//     process that holds the connection and has just taken on that user's groups, or pam_open_session. That there was a
+//     login, of whomever, is proved too by the monitor's speaking with the client again: from its first fork on it
+//     leaves that to a sandboxed child, and only after a root login is it the one that serves.
 // All of this was seen in OpenSSH 9.2p1; sshd-session and sshd-auth of 9.8 and later follow the same steps.
 //
-// State is inherited by fork and ends at exec. Only sshd's own, single-threaded processes come here.
+// State is inherited by fork and ends at exec; the proof is shared by all processes of a login. Only sshd's own,
+// single-threaded processes come here.
 #pragma once
 
 #include <netinet/in.h>
@@ -22,9 +25,12 @@ namespace sidrec {
 // In the constructor: is the program `name` an sshd? Learns which code is its own.
 void recognise_ssh_host(const char* name);
 bool is_ssh_host();
+bool ssh_logged_in();
 
 // This process speaks with the client of this connection.
 void ssh_serves(uint64_t conn);
+// ... and is about to read or write it.
+void ssh_speaks();
 
 // After the calls of these names have succeeded. `caller` is where the host called from.
 void ssh_made_pipe(const int fds[2], const void* caller);

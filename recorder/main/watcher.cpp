@@ -34,6 +34,8 @@ Result<void> Watcher::start() {
   wake_fd_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   death_fd_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_fd_ || !death_fd_) return errno_error("cannot make an eventfd");
+  // Before the recorder can announce a sleep: a wake that comes while the thread is still starting is not missed.
+  seen_wake_ = ring_.wake().load(std::memory_order_seq_cst);
   if (auto started = start_thread(wake_thread_, watch_wake); !started) return started;
   waking_ = true;
   if (auto started = start_thread(death_thread_, await_death); !started) return started;
@@ -58,7 +60,7 @@ void Watcher::clear_wake() const {
 void* Watcher::watch_wake(void* self) {
   auto& watcher = *static_cast<Watcher*>(self);
   auto& wake = watcher.ring_.wake();
-  for (uint32_t seen = wake.load(std::memory_order_seq_cst); !watcher.stopping_;) {
+  for (uint32_t seen = watcher.seen_wake_; !watcher.stopping_;) {
     // Shared between processes, so not FUTEX_PRIVATE_FLAG.
     ::syscall(SYS_futex, static_cast<void*>(&wake), FUTEX_WAIT, seen, nullptr, nullptr, 0);
     const uint32_t now = wake.load(std::memory_order_seq_cst);

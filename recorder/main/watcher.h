@@ -38,6 +38,7 @@ class Watcher {
   const RingFile& ring_;
   UniqueFd wake_fd_;
   UniqueFd death_fd_;
+  uint32_t seen_wake_ = 0;  // the wake thread's, once it runs
   std::atomic<bool> stopping_ = false;
   bool waking_ = false, awaiting_ = false;
   pthread_t wake_thread_{}, death_thread_{};

@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 import subprocess
+import tempfile
 
 from support.deadline import until
 from support.host import find_program
@@ -15,6 +16,11 @@ from support.workplace import EndToEnd
 def closed(process):
     process.terminate()
     process.wait(10)
+
+
+def write_over(path, text):
+    with open(path, "w") as file:
+        file.write(text)
 
 
 def says(port, text, before=b"", answer_before=0):
@@ -207,3 +213,55 @@ class Ssh(EndToEnd):
             self.assertNotIn(b"libsidrec", seen)
             self.assertNotIn(b"LD_PRELOAD", seen)
             self.one_connection()
+
+    def test_ssh_root_without_pam_is_recorded_from_the_proof_on(self):
+        sshd = self.place.start(Sshd("UsePAM no"))
+        self.assertEqual(sshd.ssh("root", "echo in; cat", stdin=b"and out").stdout, b"in\nand out")
+        connection = self.one_connection()
+        self.assertEqual([(line["user"], line["how"]) for line in connection.identities], [("root", "setresuid")])
+        (command,) = connection.channels_of("exec")
+        self.assertEqual((bytes(command.bytes["in"]), bytes(command.bytes["out"])), (b"and out", b"in\nand out"))
+
+    def test_ssh_password_that_pam_hands_to_a_program_is_recorded_nowhere(self):
+        """pam_exec with expose_authtok writes it into a pipe that it makes in sshd."""
+        service = "/etc/pam.d/sshd"
+        with open(service) as file:
+            before = file.read()
+        with TestUser() as user:
+            sshd = self.place.start(Sshd())
+            helper = sshd.write("takes_password", "#!/bin/sh\ntest \"$(cat)\" && : >\"$0.called\"\n")
+            os.chmod(helper, 0o755)
+            try:
+                write_over(service, f"auth optional pam_exec.so expose_authtok {helper}\n{before}")
+                self.assertEqual(sshd.by_password(user.name, user.password, "echo in").stdout, b"in\n")
+            finally:
+                write_over(service, before)
+            self.assertTrue(os.path.exists(helper + ".called"))
+            self.assertEqual(len(self.one_connection().channels), 1)
+            self.assert_nowhere(user.password.encode())
+
+    def test_ssh_user_in_a_chroot_with_the_internal_sftp_server(self):
+        with TestUser() as user, tempfile.TemporaryDirectory(dir="/run") as jail:  # sshd wants root's folders all the way
+            os.chmod(jail, 0o755)
+            sshd = self.place.start(Sshd(f"ForceCommand internal-sftp\nChrootDirectory {jail}"))
+            got = subprocess.run([find_program("sftp"), "-q", "-b", "-", *sshd.options(), f"{user.name}@127.0.0.1"],
+                                 input=b"pwd\nls -a\n", capture_output=True, timeout=20)  # fmt: skip
+            self.assertEqual(got.returncode, 0, got.stderr)
+            connection = self.one_connection()
+            self.assertEqual(connection.identities[-1]["user"], user.name)
+            (command,) = connection.channels_of("exec")
+            self.assertTrue(bytes(command.bytes["in"]).startswith(b"\0\0\0\x05\x01\0\0\0\x03"), "SSH_FXP_INIT")
+
+    def test_ssh_client_that_vanishes_leaves_a_whole_trail(self):
+        sshd = self.place.start(Sshd("ClientAliveInterval 1\nClientAliveCountMax 1"))
+        client = sshd.background("root", "echo still here; sleep 30")
+        until(lambda: b"still here" in b"".join(self.trail_bytes()), "the command")
+        client.kill()
+        client.wait(10)
+        (command,) = self.one_connection().channels_of("exec")
+        self.assertEqual(bytes(command.bytes["out"]), b"still here\n")
+
+    def trail_bytes(self):
+        for path in self.place.trail_paths():
+            with open(path, "rb") as file:
+                yield file.read()

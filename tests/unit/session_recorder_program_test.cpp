@@ -28,7 +28,7 @@ void until(const char* what, const std::function<bool()>& holds) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!holds()) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline) << what << " did not come about";
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
 }
 
@@ -136,6 +136,21 @@ TEST_F(SessionRecorderProgram, makes_a_trail_of_a_ring_and_leaves_nothing_else_b
   EXPECT_FALSE(std::filesystem::exists(host->path()));
   EXPECT_FALSE(std::filesystem::exists(socket_path(folder.path(), "demo")));
   EXPECT_EQ(logs(), 0u);
+}
+
+// The host wakes a recorder once for each announced sleep: a wake that is missed while the recorder is still starting
+// would be the last.
+TEST_F(SessionRecorderProgram, hears_the_first_wake_however_early_it_comes) {
+  for (int round = 0; round < 20; ++round) {
+    make_host();
+    start();
+    until("the first sleep", [&] { return host->header().sleep == ring::kDeep; });
+    host->put(0, record(ring::kOpen, monotonic_ns(), 1), bytes_of(some_client()));
+    if (host->header().sleep.exchange(ring::kAwake) != ring::kAwake) host->wake();
+    until("the commit", [&] { return host->lane(0).tail > 0; });
+    host->die();
+    ASSERT_EQ(exit_code(), 0);
+  }
 }
 
 TEST_F(SessionRecorderProgram, records_what_a_dead_host_left) {
