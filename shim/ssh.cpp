@@ -23,6 +23,8 @@ namespace {
 constexpr size_t kPipesOfCommand = 3;  // stdin, stdout, stderr, made in this order right before the fork
 constexpr uint16_t kFirstX11Port = 6010, kLastX11Port = 6999;  // X11DisplayOffset 10, at most 1000 displays
 
+enum Proof : uint32_t { kLoggedIn = 1, kUidTold = 2 };
+
 struct Pipe {
   int read_end, write_end;
 };
@@ -36,10 +38,9 @@ constinit Range g_own_code{};
 constinit uint64_t g_conn = 0;
 constinit uint32_t g_serving_pid = 0;                // who spoke with the client first
 constinit uint32_t g_serving_forks = 0;              // and its forks by then
-constinit std::atomic<uint32_t>* g_proof = nullptr;  // in memory shared with the children: 1 after the login
-constinit bool g_user_told = false, g_uid_told = false;
-constinit char g_user[64] = {};     // whose groups were taken on last
-constinit uint32_t g_user_pid = 0;  // and by which process
+constinit std::atomic<uint32_t>* g_proof = nullptr;  // Proof bits, in memory shared by the processes of a login
+constinit char g_user[64] = {};                      // whose groups were taken on last
+constinit uint32_t g_user_pid = 0;                   // and by which process
 constinit uint32_t g_channels = 0;
 constinit Pipe g_pipes[kPipesOfCommand] = {};
 constinit size_t g_pipe_count = 0;
@@ -103,8 +104,10 @@ void set_peer(Entry& entry, const Address& peer) {
 }
 
 void prove() {
-  if (g_proof) g_proof->store(1, std::memory_order_relaxed);
+  if (g_proof) g_proof->fetch_or(kLoggedIn, std::memory_order_relaxed);
 }
+
+bool is_first(Proof bit) { return g_proof && !(g_proof->fetch_or(bit, std::memory_order_relaxed) & bit); }
 
 void tell(const char* user, const uid_t* uid, ring::IdentityHow how) {
   ring::Identity identity{};
@@ -125,7 +128,7 @@ void recognise_ssh_host(const char* name) {
   if (page > 0 || page < -4095) g_proof = reinterpret_cast<std::atomic<uint32_t>*>(page);
 }
 
-bool ssh_logged_in() { return g_proof && g_proof->load(std::memory_order_relaxed) != 0; }
+bool ssh_logged_in() { return g_proof && (g_proof->load(std::memory_order_relaxed) & kLoggedIn) != 0; }
 
 bool is_ssh_host() { return g_ssh_host; }
 
@@ -214,20 +217,19 @@ void ssh_took_groups_of(const char* user, const void* caller) {
 
 // A command that asks for a user's keys runs as another user too, but it has let go of the connection by then.
 void ssh_became(uid_t uid, const void* caller) {
-  if (!g_conn || g_uid_told || !is_own_code(caller) || in_vfork_child()) return;
+  if (!g_conn || !is_own_code(caller) || in_vfork_child()) return;
   if (g_user_pid != own_pid() || tracked_count() == 0) return;
   prove();
-  g_uid_told = true;
+  if (!is_first(kUidTold)) return;
   tell(g_user, &uid, ring::kSetresuid);
 }
 
 void ssh_opened_session(const char* user) {
-  if (!g_conn || g_user_told || in_vfork_child()) return;
-  g_user_told = true;
+  if (!g_conn || in_vfork_child()) return;
   prove();
   const uid_t root = 0;
   const bool is_root = !strcmp(user, "root");
-  g_uid_told = is_root;  // no process of a root login becomes anybody else before its shell
+  if (is_root) is_first(kUidTold);  // no process of a root login becomes anybody else before its shell
   tell(user, is_root ? &root : nullptr, ring::kPamSession);
 }
 

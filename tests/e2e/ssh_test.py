@@ -131,14 +131,23 @@ class Ssh(EndToEnd):
                 self.assertEqual(line["peer_port"], backend)
 
     def test_ssh_sessions_in_one_connection_are_channels_of_it(self):
-        sshd = self.place.start(Sshd())
+        self.twelve_sessions_in_one_connection(Sshd())
+
+    def test_ssh_sessions_of_root_without_pam_in_one_connection(self):
+        """Each session's process proves the login anew."""
+        self.twelve_sessions_in_one_connection(Sshd("UsePAM no"))
+
+    def twelve_sessions_in_one_connection(self, host):
+        sshd = self.place.start(host)
         control = ["-S", self.place.path("control")]
         first = sshd.background("root", "-N", options=["-M", *control])
         until(lambda: os.path.exists(control[1]), "the control socket")
         for number in range(12):
             self.assertEqual(sshd.ssh("root", f"echo {number}", options=control).stdout, b"%d\n" % number)
         closed(first)
-        said = [bytes(each.bytes["out"]) for each in self.one_connection().channels_of("exec")]
+        connection = self.one_connection()
+        self.assertEqual(len(connection.identities), 1)
+        said = [bytes(each.bytes["out"]) for each in connection.channels_of("exec")]
         self.assertEqual(said, [b"%d\n" % number for number in range(12)])
 
     def test_ssh_agent_is_counted_only(self):
