@@ -274,3 +274,18 @@ class Ssh(EndToEnd):
         for path in self.place.trail_paths():
             with open(path, "rb") as file:
                 yield file.read()
+
+    def test_ssh_connections_refused_by_maxstartups_are_recorded_too(self):
+        sshd = self.place.start(Sshd("MaxStartups 1:100:1"))
+        with socket.create_connection(("127.0.0.1", sshd.port), 10) as first:
+            self.assertTrue(first.recv(100).startswith(b"SSH-2.0-"))
+            with socket.create_connection(("127.0.0.1", sshd.port), 10) as refused:
+                self.assertFalse(refused.recv(100).startswith(b"SSH-2.0-"))
+        connections = self.place.ended_trail().connections.values()
+        self.assertEqual([each.close["why"] for each in connections], ["not authenticated"] * 2)
+
+    def test_ssh_forced_command_is_what_is_recorded(self):
+        sshd = self.place.start(Sshd("ForceCommand echo forced instead of $SSH_ORIGINAL_COMMAND"))
+        self.assertEqual(sshd.ssh("root", "rm -rf /nothing").stdout, b"forced instead of rm -rf /nothing\n")
+        (command,) = self.one_connection().channels_of("exec")
+        self.assertEqual(bytes(command.bytes["out"]), b"forced instead of rm -rf /nothing\n")
