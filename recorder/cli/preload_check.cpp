@@ -14,65 +14,45 @@
 #include <vector>
 
 #include "recorder/base/unique_fd.h"
+#include "recorder/cli/elf_file.h"
 
 namespace sidrec::cli {
 namespace {
 
 constexpr int kMaxInterpreters = 5;  // the kernel's own bound (binfmt_script)
 constexpr size_t kMaxShebang = 256;  // BINPRM_BUF_SIZE
-constexpr size_t kMaxProgramHeaders = 1024;
+constexpr const char* kSecureExecution = "the loader preloads nothing there";
 
-Refusal cannot(const std::string& path, std::string_view reason) {
-  return {path + " cannot be recorded: " + std::string(reason), kCannotRun};
+Refusal cannot(const std::string& path, std::string what, std::string why, std::string remedy) {
+  return {path, std::move(what), std::move(why), std::move(remedy), kCannotRun};
 }
 
-template <typename T>
-bool read_at(int fd, T* to, size_t bytes, uint64_t offset) {
-  return pread(fd, to, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+Refusal not_startable(const std::string& path, ExitCode code) {
+  return {path, std::string("it cannot be started (") + std::strerror(errno) + ")", "only what runs can be recorded",
+          "correct its path or its mode", code};
 }
 
-std::optional<Elf64_Ehdr> header_of(int fd) {
-  Elf64_Ehdr header{};
-  if (!read_at(fd, &header, sizeof header, 0)) return std::nullopt;
-  return header;
-}
-
-// What this very program runs on is what the library was built for.
-uint16_t own_machine() {
-  const UniqueFd self(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
-  const auto header = header_of(self.get());
-  return header ? header->e_machine : static_cast<uint16_t>(EM_NONE);
-}
-
-std::optional<Refusal> check_elf(const std::string& path, int fd) {
-  const auto header = header_of(fd);
-  if (!header) return cannot(path, "it is a damaged ELF file");
-  if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine != own_machine()) {
-    return cannot(path, "it is built for another architecture than libsidrec.so; use the program's native build");
+std::optional<Refusal> check_elf(const std::string& path, UniqueFd file) {
+  const auto elf = ElfFile::of(path, std::move(file));
+  if (!elf) return cannot(path, "it is a damaged ELF file", "nothing can start it", "install it anew");
+  if (!elf->is_native()) {
+    return cannot(path, "it is built for another architecture than libsidrec.so", "the loader cannot load both",
+                  "use the program's native build");
   }
-  if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum > kMaxProgramHeaders) {
-    return cannot(path, "it is a damaged ELF file");
+  if (!elf->has_interpreter()) {
+    return cannot(path, "it is statically linked", "no library can be preloaded", "use a dynamically linked build");
   }
-  std::vector<Elf64_Phdr> segments(header->e_phnum);
-  if (!read_at(fd, segments.data(), segments.size() * sizeof(Elf64_Phdr), header->e_phoff)) {
-    return cannot(path, "it is a damaged ELF file");
-  }
-  for (const Elf64_Phdr& segment : segments) {
-    if (segment.p_type == PT_INTERP) return std::nullopt;
-  }
-  return cannot(path, "it is statically linked, so no library can be preloaded; use a dynamically linked build");
+  return std::nullopt;
 }
 
 std::optional<Refusal> check_rights(const std::string& path, const struct stat& found) {
   const bool set_group = (found.st_mode & S_ISGID) != 0 && (found.st_mode & S_IXGRP) != 0;
   if ((found.st_mode & S_ISUID) != 0 || set_group) {
-    return cannot(path,
-                  std::string("it is ") + (set_group ? "set-group-id" : "set-user-id") +
-                      ", and the loader preloads nothing there; run a copy without that bit as the user it needs");
+    return cannot(path, std::string("it is ") + (set_group ? "set-group-id" : "set-user-id"), kSecureExecution,
+                  "run a copy without that bit as the user it needs");
   }
   if (getxattr(path.c_str(), "security.capability", nullptr, 0) > 0) {
-    return cannot(path,
-                  "it has file capabilities, and the loader preloads nothing there; "
+    return cannot(path, "it has file capabilities", kSecureExecution,
                   "run a copy without them (setcap -r) and grant ambient ones instead");
   }
   return std::nullopt;
@@ -109,28 +89,32 @@ std::string find_program(const std::string& command) {
   return not_executable;
 }
 
-std::optional<Refusal> why_not_recordable(const std::string& program) {
+std::string Refusal::sentence() const { return path + " cannot be recorded: " + what + ", and " + why + "; " + remedy; }
+
+PreloadCheck check_program(const std::string& program) {
   std::string path = program;
   for (int depth = 0; depth < kMaxInterpreters; ++depth) {
     struct stat found {};
-    if (stat(path.c_str(), &found) != 0) return Refusal{path + ": " + std::strerror(errno), kNotFound};
-    if (access(path.c_str(), X_OK) != 0)
-      return Refusal{path + " cannot be executed: " + std::strerror(errno), kCannotRun};
+    if (stat(path.c_str(), &found) != 0) return {path, not_startable(path, kNotFound)};
+    if (access(path.c_str(), X_OK) != 0) return {path, not_startable(path, kCannotRun)};
     // The kernel takes no notice of such bits on a script (execve(2)); its interpreter is looked at next.
-    const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!file) return check_rights(path, found);  // executable but not readable: its rights are all one can see
+    UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!file) return {path, check_rights(path, found)};  // executable but not readable: its rights are all one can see
     std::array<char, kMaxShebang> start{};
     const ssize_t got = pread(file.get(), start.data(), start.size(), 0);
     const std::string_view first(start.data(), got > 0 ? static_cast<size_t>(got) : 0);
     if (first.starts_with(ELFMAG)) {
-      if (auto refused = check_rights(path, found)) return refused;
-      return check_elf(path, file.get());
+      if (auto refused = check_rights(path, found)) return {path, refused};
+      return {path, check_elf(path, std::move(file))};
     }
     // execvp(3) hands what is neither a program nor a script to the shell.
     path = first.starts_with("#!") ? interpreter_of(first) : "/bin/sh";
-    if (path.empty()) return cannot(program, "its first line names no interpreter");
+    if (path.empty()) {
+      return {program, cannot(program, "its first line names no interpreter", "nothing can start it", "correct it")};
+    }
   }
-  return cannot(program, "too many interpreters");
+  return {program, cannot(program, "it has too many interpreters", "the kernel starts none of them",
+                          "name a program in the first line of the script")};
 }
 
 }  // namespace sidrec::cli

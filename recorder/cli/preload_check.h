@@ -10,14 +10,22 @@
 namespace sidrec::cli {
 
 struct Refusal {
-  std::string sentence;
+  std::string path;
+  std::string what;    // "it is statically linked"
+  std::string why;     // "no library can be preloaded there"
+  std::string remedy;  // "use a dynamically linked build"
   ExitCode code;
+
+  std::string sentence() const;
 };
 
 // The file that execvp(3) would execute for `command`; "" if there is none.
 std::string find_program(const std::string& command);
 
-// Nothing if the program, or the interpreter its first line names, can be recorded. `path` is a file.
-std::optional<Refusal> why_not_recordable(const std::string& path);
+struct PreloadCheck {
+  std::string executable;  // `path`, or the interpreter that its first line names
+  std::optional<Refusal> refusal;
+};
+PreloadCheck check_program(const std::string& path);
 
 }  // namespace sidrec::cli

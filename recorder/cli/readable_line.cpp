@@ -3,6 +3,7 @@
 #include <functional>
 #include <string_view>
 
+#include "recorder/cli/painter.h"
 #include "recorder/cli/printable.h"
 #include "recorder/trail/reader.h"
 
@@ -12,22 +13,8 @@ namespace {
 // Of one data line; the rest is for --json or `sidrec cat`.
 constexpr size_t kShownBytes = 4096;
 
-// Select graphic rendition (ECMA-48), as every terminal has it.
-constexpr std::string_view kDim = "2", kBold = "1", kRed = "1;31", kGreen = "32", kCyan = "36", kYellow = "33";
 // What tells connections apart: none of the colours that mean something.
 constexpr std::string_view kConnColours[] = {"34", "35", "94", "95", "96", "93"};
-
-class Painter {
- public:
-  explicit Painter(bool colour) : colour_(colour) {}
-  std::string operator()(std::string_view style, std::string_view text) const {
-    if (!colour_) return std::string(text);
-    return std::string("\x1b[").append(style).append("m").append(text).append("\x1b[0m");
-  }
-
- private:
-  bool colour_;
-};
 
 std::string text_at(const nlohmann::json& line, const char* key) { return printable(string_at(line, key)); }
 std::string count_at(const nlohmann::json& line, const char* key) { return std::to_string(number_at(line, key)); }

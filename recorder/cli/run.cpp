@@ -1,14 +1,13 @@
 // sidrec run: a command with the recording library preloaded.
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
 #include "recorder/cli/exit_code.h"
+#include "recorder/cli/library.h"
 #include "recorder/cli/preload_check.h"
 #include "recorder/cli/printable.h"
 #include "recorder/cli/store_location.h"
@@ -21,44 +20,6 @@ struct RunOptions {
   StoreOptions store;
   std::string sid;
 };
-
-constexpr std::string_view kLibrary = "libsidrec.so";
-
-#if defined(__x86_64__)
-constexpr std::string_view kMultiarch = "x86_64-linux-gnu";
-#elif defined(__aarch64__)
-constexpr std::string_view kMultiarch = "aarch64-linux-gnu";
-#else
-constexpr std::string_view kMultiarch = "";
-#endif
-
-std::string own_directory() {
-  std::array<char, PATH_MAX> path;
-  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
-  const std::string_view exe(path.data(), length > 0 ? static_cast<size_t>(length) : 0);
-  return std::string(exe.substr(0, exe.rfind('/')));
-}
-
-// Beside this program in a build tree; installed, in the library directory that belongs to it.
-Result<std::string> find_library() {
-  const std::string here = own_directory();
-  std::vector<std::string> dirs = {here};
-#ifdef SIDREC_LIBRARY_DIR
-  dirs.emplace_back(SIDREC_LIBRARY_DIR);
-#endif
-  dirs.push_back(here + "/../lib/" + std::string(kMultiarch) + "/sidrec");
-  dirs.push_back(here + "/../lib/sidrec");
-  for (const std::string& dir : dirs) {
-    const std::string candidate = dir + "/" + std::string(kLibrary);
-    std::array<char, PATH_MAX> real;
-    if (access(candidate.c_str(), R_OK) != 0 || realpath(candidate.c_str(), real.data()) == nullptr) continue;
-    const std::string path(real.data());
-    // The loader splits LD_PRELOAD at both (ld.so(8)).
-    if (path.find_first_of(": \t\n") == std::string::npos) return path;
-    return Error{path + ": a path with a space or a colon cannot be preloaded; move sidrec to another directory"};
-  }
-  return Error{std::string(kLibrary) + " is neither in " + here + " nor in its lib directory: install it, or build it"};
-}
 
 void set_environment(const StoreLocation& store, const std::string& sid, const std::string& library) {
   const auto set = [](const char* name, const std::string& value) {
@@ -82,7 +43,7 @@ int run(const RunOptions& options, const std::vector<std::string>& command) {
   if (program.empty()) {
     return fail(printable(command[0]) + ": no such program: check its name and PATH", kNotFound);
   }
-  if (const auto refused = why_not_recordable(program)) return fail(refused->sentence, refused->code);
+  if (const auto refused = check_program(program).refusal) return fail(refused->sentence(), refused->code);
 
   set_environment(*store, options.sid, *library);
   std::vector<char*> arguments;

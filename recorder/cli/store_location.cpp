@@ -10,28 +10,24 @@
 namespace sidrec::cli {
 namespace {
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : value;
-}
-
 // XDG base directories must be absolute; others are to be ignored (XDG Base Directory Specification).
-std::string xdg_directory(const char* name) {
-  std::string value = environment(name);
+std::string xdg_directory(const SettingsSource& source, const char* name) {
+  std::string value = source.variable(name);
   return value.starts_with('/') ? value : std::string();
 }
 
-std::string default_audit_dir() {
-  if (geteuid() == 0) return "/var/log/sidrec";
-  if (const std::string state = xdg_directory("XDG_STATE_HOME"); !state.empty()) return state + "/sidrec";
-  const std::string home = environment("HOME");
+std::string default_audit_dir(const SettingsSource& source) {
+  if (source.uid == 0) return "/var/log/sidrec";
+  if (const std::string state = xdg_directory(source, "XDG_STATE_HOME"); !state.empty()) return state + "/sidrec";
+  const std::string home = source.variable("HOME");
   return (home.empty() ? "/tmp" : home) + "/.local/state/sidrec";  // without a home as the preloaded library has it
 }
 
-std::string default_run_dir() {
-  if (geteuid() == 0) return "/run/sidrec";
-  if (const std::string runtime = xdg_directory("XDG_RUNTIME_DIR"); !runtime.empty()) return runtime + "/sidrec";
-  return "/tmp/sidrec-" + std::to_string(geteuid());
+std::string default_run_dir(const SettingsSource& source) {
+  if (source.uid == 0) return "/run/sidrec";
+  if (const std::string runtime = xdg_directory(source, "XDG_RUNTIME_DIR"); !runtime.empty())
+    return runtime + "/sidrec";
+  return "/tmp/sidrec-" + std::to_string(source.uid);
 }
 
 Result<nlohmann::json> read_config(const std::string& path) {
@@ -55,23 +51,33 @@ std::string absolute(const std::string& path) {
   return result.size() > 1 && result.ends_with('/') ? result.substr(0, result.size() - 1) : result;
 }
 
-std::string first_given(const std::string& option, const char* variable, const nlohmann::json& config, const char* key,
-                        const std::string& otherwise) {
+std::string first_given(const SettingsSource& source, const std::string& option, const char* variable,
+                        const nlohmann::json& config, const char* key, const std::string& otherwise) {
   if (!option.empty()) return absolute(option);
-  if (const std::string value = environment(variable); !value.empty()) return absolute(value);
+  if (const std::string value = source.variable(variable); !value.empty()) return absolute(value);
   if (const auto value = config.value(key, std::string()); !value.empty()) return absolute(value);
   return otherwise;
 }
 
 }  // namespace
 
-Result<StoreLocation> locate_store(const StoreOptions& options) {
+SettingsSource own_settings_source() {
+  return {[](const char* name) {
+            const char* value = std::getenv(name);
+            return value == nullptr ? std::string() : std::string(value);
+          },
+          geteuid()};
+}
+
+Result<StoreLocation> locate_store(const StoreOptions& options, const SettingsSource& source) {
   StoreLocation location;
-  location.config = absolute(options.config.empty() ? environment("SIDREC_CONFIG") : options.config);
+  location.config = absolute(options.config.empty() ? source.variable("SIDREC_CONFIG") : options.config);
   const auto config = read_config(location.config);
   if (!config) return config.error();
-  location.audit_dir = first_given(options.audit_dir, "SIDREC_AUDIT_DIR", *config, "audit_dir", default_audit_dir());
-  location.run_dir = first_given(options.run_dir, "SIDREC_RUN_DIR", *config, "run_dir", default_run_dir());
+  location.audit_dir =
+      first_given(source, options.audit_dir, "SIDREC_AUDIT_DIR", *config, "audit_dir", default_audit_dir(source));
+  location.run_dir =
+      first_given(source, options.run_dir, "SIDREC_RUN_DIR", *config, "run_dir", default_run_dir(source));
   return location;
 }
 

@@ -4,7 +4,10 @@
 // $XDG_STATE_HOME/sidrec (~/.local/state/sidrec) and $XDG_RUNTIME_DIR/sidrec (/tmp/sidrec-<uid>).
 #pragma once
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <string>
 
 #include "recorder/base/result.h"
@@ -25,7 +28,14 @@ struct StoreLocation {
   std::string config;  // "" where there is none
 };
 
-Result<StoreLocation> locate_store(const StoreOptions& options);
+// Whose settings they are: this command's own, or those of a process or service that is looked at.
+struct SettingsSource {
+  std::function<std::string(const char*)> variable;  // the value in its environment, "" for none
+  uid_t uid = 0;                                     // as whom it starts
+};
+SettingsSource own_settings_source();
+
+Result<StoreLocation> locate_store(const StoreOptions& options, const SettingsSource& source = own_settings_source());
 
 // --audit-dir and --config, for the verbs that read.
 void add_store_options(CLI::App& verb, StoreOptions& options);
