@@ -10,9 +10,9 @@
 
 namespace {
 
-// What stands behind "--" of `sidrec run` is another program's: taken away before any option is looked at.
+// What stands behind "--" of these is another program's: taken away before any option is looked at.
 std::vector<std::string> split_command(std::vector<std::string>& arguments) {
-  if (arguments.empty() || arguments.front() != "run") return {};
+  if (arguments.empty() || (arguments.front() != "run" && arguments.front() != "doctor")) return {};
   const auto mark = std::find(arguments.begin(), arguments.end(), "--");
   if (mark == arguments.end()) return {};
   std::vector<std::string> command(mark + 1, arguments.end());
@@ -33,12 +33,13 @@ int main(int argc, char** argv) try {
   app.footer(
       "\nExamples:\n"
       "  sidrec run -- socat TCP-LISTEN:8080,fork TCP:127.0.0.1:6379\n"
+      "  sidrec doctor haproxy\n"
       "  sidrec ls\n"
       "  sidrec tail -f\n"
       "  sidrec cat 127.0.0.1 --conn c7f3a --dir in\n"
       "\n\"sidrec VERB --help\" says more." +
       std::string(kExitCodes));
-  const Verb verbs[] = {add_run(app, command), add_ls(app), add_tail(app), add_cat(app)};
+  const Verb verbs[] = {add_run(app, command), add_ls(app), add_tail(app), add_cat(app), add_doctor(app, command)};
 
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them

@@ -15,6 +15,7 @@ struct Verb {
 
 // `command`: what stood behind "--", untouched by the option parser.
 Verb add_run(CLI::App& app, const std::vector<std::string>& command);
+Verb add_doctor(CLI::App& app, const std::vector<std::string>& command);
 Verb add_ls(CLI::App& app);
 Verb add_tail(CLI::App& app);
 Verb add_cat(CLI::App& app);

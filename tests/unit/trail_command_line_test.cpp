@@ -128,7 +128,7 @@ struct CommandLine : ::testing::Test {
 
 TEST_F(CommandLine, shows_its_version_and_help_with_examples_for_every_verb) {
   EXPECT_TRUE(sidrec({"--version"}).out.starts_with("sidrec "));
-  for (const char* verb : {"run", "ls", "tail", "cat"}) {
+  for (const char* verb : {"run", "ls", "tail", "cat", "doctor"}) {
     const Said said = sidrec({verb, "--help"});
     EXPECT_EQ(said.code, 0);
     EXPECT_NE(said.out.find("Examples:\n  sidrec " + std::string(verb)), std::string::npos) << said.out;
@@ -137,9 +137,10 @@ TEST_F(CommandLine, shows_its_version_and_help_with_examples_for_every_verb) {
 }
 
 TEST_F(CommandLine, that_makes_no_sense_ends_with_2_and_one_sentence) {
-  for (const auto& said : {sidrec({}), sidrec({"frobnicate"}), sidrec({"cat", "x"}), sidrec({"ls", "--what"}),
-                           sidrec({"cat", "x", "--conn", "c1", "--dir", "up"}), sidrec({"run"}),
-                           sidrec({"run", "true"}), sidrec({"run", "--"})}) {
+  for (const auto& said :
+       {sidrec({}), sidrec({"frobnicate"}), sidrec({"cat", "x"}), sidrec({"ls", "--what"}),
+        sidrec({"cat", "x", "--conn", "c1", "--dir", "up"}), sidrec({"run"}), sidrec({"run", "true"}),
+        sidrec({"run", "--"}), sidrec({"doctor"}), sidrec({"doctor", "1", "--pid", "1"})}) {
     EXPECT_EQ(said.code, 2);
     EXPECT_TRUE(said.err.starts_with("sidrec: ")) << said.err;
     EXPECT_EQ(said.out, "");

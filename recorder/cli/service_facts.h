@@ -1,0 +1,35 @@
+// A service as its unit describes it: what it starts, as whom, with which settings, in what surroundings.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "recorder/base/result.h"
+#include "recorder/cli/identity.h"
+#include "recorder/cli/store_location.h"
+#include "recorder/cli/unit_file.h"
+#include "recorder/cli/unit_paths.h"
+
+namespace sidrec::cli {
+
+// One ExecStart=: "-!/usr/sbin/haproxy -Ws -f …"
+struct Command {
+  std::string path;
+  std::vector<std::string> arguments;
+};
+
+struct Service {
+  Unit unit;
+  UnitPaths paths;
+  std::vector<Command> commands;
+  Identity who;
+  bool dynamic_user;
+  std::string library;  // libsidrec.so as LD_PRELOAD names it; "" if it does not
+  StoreLocation store;
+
+  bool starts_as_root() const { return who.uid == 0; }
+};
+
+Result<Service> service_of(const Unit& unit, const StoreOptions& options);
+
+}  // namespace sidrec::cli
