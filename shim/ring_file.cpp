@@ -7,8 +7,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
+#include "shim/kept_root.h"
 #include "shim/settings.h"
 #include "shim/sys.h"
 
@@ -21,6 +23,13 @@ bool allocate(long fd, size_t bytes) {
   rlimit limit;
   if (sys::call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, sys::arg(&limit)) < 0 || limit.rlim_cur < bytes) return false;
   return sys::call(SYS_fallocate, fd, 0, 0, static_cast<long>(bytes)) == 0;
+}
+
+long create(const char* path) {
+  constexpr int kNew = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  constexpr int kMode = 0600;
+  const long fd = sys::call(SYS_openat, AT_FDCWD, sys::arg(path), kNew, kMode);
+  return fd == -EACCES && keeps_root() ? open_as_root(path, kNew, kMode) : fd;
 }
 
 void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, const char* ring_id) {
@@ -54,8 +63,7 @@ ring::Header* make_ring(const RingShape& shape, uint32_t pid) {
   ring_id.hex(sys::monotonic_ns() >> 10, 8);  // a pid that comes again gets another name
   Text<ring::kMaxPath + 64> path;
   path << g_settings.rings_dir.c_str() << "/" << ring_id.c_str() << ".ring";
-  const long fd =
-      sys::call(SYS_openat, AT_FDCWD, sys::arg(path.c_str()), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const long fd = create(path.c_str());
   if (fd < 0) return nullptr;
   long at = -1;
   if (allocate(fd, bytes) && sys::call(SYS_flock, fd, LOCK_SH | LOCK_NB) == 0)
