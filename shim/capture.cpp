@@ -275,6 +275,7 @@ void born_listener(int fd) {
 void born_passed(int fd) {
   born_untracked(fd);
   if (sandboxed()) return;
+  if (is_listening(fd)) return born_listener(fd);  // a server's next generation (haproxy's reload)
   const uint16_t port = local_port(fd);
   if (port && (g_listened[port / 64].load(std::memory_order_relaxed) >> (port % 64) & 1))
     born_client(fd, ring::kPassed);

@@ -52,7 +52,7 @@ void born_channel(int fd, const Entry& channel);
 void channel_opened(int fd);
 void tell_identity(uint64_t conn, const ring::Identity& identity);
 void terminal_resized(int fd, const ring::Resize& size);
-// True when a TCP socket that came by SCM_RIGHTS belongs to a port this process (or an ancestor) listened on.
+// What came by SCM_RIGHTS: a listener, or a client's when its port is one this process (or an ancestor) listened on.
 void born_passed(int fd);
 // `to` is now a copy of `from`.
 void duplicated(int from, int to);

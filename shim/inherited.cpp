@@ -2,12 +2,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 
 #include <cstdint>
 
 #include "shim/capture.h"
 #include "shim/sys.h"
+#include "shim/tcp.h"
 
 namespace sidrec {
 namespace {
@@ -27,10 +27,7 @@ int number(const char* name) {
 }
 
 void classify(int fd) {
-  int listening = 0;
-  socklen_t size = sizeof listening;
-  if (sys::call(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, sys::arg(&listening), sys::arg(&size)) < 0) return;
-  if (listening)
+  if (is_listening(fd))
     born_listener(fd);
   else
     born_client(fd, ring::kInherited);

@@ -62,6 +62,11 @@ bool describe_connection(int fd, Entry& entry) {
   return true;
 }
 
+bool is_listening(int fd) {
+  int listening = 0;
+  return option(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, sizeof listening) && listening;
+}
+
 uint16_t local_port(int fd) {
   Address local{};
   uint8_t ignored[16];

@@ -22,6 +22,9 @@ uint16_t split_address(const Address& address, uint8_t (&bytes)[16]);
 // Fills subject, family, ports and addresses. False when fd is not a connected TCP socket.
 bool describe_connection(int fd, Entry& entry);
 
+// Does `fd` listen, whatever kind of socket it is?
+bool is_listening(int fd);
+
 // The local port of a TCP socket, 0 when it is not one.
 uint16_t local_port(int fd);
 

@@ -1,42 +1,8 @@
 // The process that accepts passes the connection to a worker by SCM_RIGHTS and closes its copy; the worker serves.
-#include <sys/uio.h>
-
 #include "tests/victims/loopback.h"
+#include "tests/victims/passing.h"
 
 using namespace victim;
-
-static msghdr one_byte_with_room_for_a_descriptor(iovec* part, char (&control)[CMSG_SPACE(sizeof(int))]) {
-  msghdr message{};
-  message.msg_iov = part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  return message;
-}
-
-static long pass(int channel, int fd) {
-  char byte = 'd';
-  iovec part{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message = one_byte_with_room_for_a_descriptor(&part, control);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof fd);
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  return ::sendmsg(channel, &message, 0);
-}
-
-static int take(int channel) {
-  char byte = 0;
-  iovec part{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message = one_byte_with_room_for_a_descriptor(&part, control);
-  if (::recvmsg(channel, &message, 0) != 1) return -1;
-  int fd = -1;
-  if (const cmsghdr* header = CMSG_FIRSTHDR(&message)) std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return fd;
-}
 
 int main() {
   const Loopback loopback;
