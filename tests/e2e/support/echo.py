@@ -1,5 +1,6 @@
 """A backend that answers everything with itself, and a client that takes one step at a time."""
 
+import asyncio
 import socket
 import socketserver
 import threading
@@ -50,14 +51,34 @@ class Client:
         """Sends and awaits the echo: when this returns, both have passed the proxy."""
         self.socket.sendall(data)
         self.sent += data
-        missing = len(data)
-        while missing:
-            part = self.socket.recv(min(missing, 65536))
-            assert part, f"the connection ended with {missing} bytes of the echo missing"
-            self.received += part
-            missing -= len(part)
+        self._take(len(data))
         assert self.received[-len(data) :] == data, "the echo is not what was said"
         return self
+
+    def greets(self, host):
+        """Speaks the host's protocol, so that from here on all is said to the backend."""
+        if host.tls:
+            self.socket = host.tls.wrap_socket(self.socket)
+        asyncio.run(host.greet(self))
+        return self
+
+    async def send(self, data):
+        self.socket.sendall(data)
+        self.sent += data
+
+    async def receive(self, count):
+        self._take(count)
+
+    async def receive_until(self, mark):
+        while not self.received.endswith(mark):
+            self._take(1)
+
+    def _take(self, count):
+        while count:
+            part = self.socket.recv(min(count, 65536))
+            assert part, f"the connection ended with {count} bytes missing"
+            self.received += part
+            count -= len(part)
 
     def close(self):
         self.socket.close()

@@ -5,16 +5,13 @@ import re
 import subprocess
 
 from . import processes
+from .accounts import Missing, as_user
 from .deadline import until
 from .ports import free_port, is_listening
 
 
-class Missing(Exception):
-    """The program is not installed: the test is skipped, and counted as skipped."""
-
-
-def find_program(name):
-    for folder in ("/usr/bin", "/usr/sbin", "/bin", "/sbin"):
+def find_program(name, folders=()):
+    for folder in (*folders, "/usr/bin", "/usr/sbin", "/bin", "/sbin"):
         path = os.path.join(folder, name)
         if os.access(path, os.X_OK):
             return path
@@ -26,8 +23,12 @@ class Host:
 
     program = ""  # as the trail names it
     executable = ""  # if it differs from `program`
+    folders = ()  # where it is if not where programs are
     half_close = True  # passes on the end of one direction while the other goes on
     stop_signal = 15
+    endings = None  # of traffic.Ending; None: those that go with half_close
+    tls = None  # an ssl.SSLContext: what its clients speak
+    starts_as = None  # the user its service manager starts it as; None: the test's own
 
     def __init__(self, backend_port=None):
         self.backend_port = backend_port
@@ -51,8 +52,12 @@ class Host:
 
     def start(self, folder, environment, prefix=()):
         self.folder = folder
-        path = find_program(self.executable or self.program)
+        path = find_program(self.executable or self.program, self.folders)
         os.makedirs(folder)
+        identity = {}
+        if self.starts_as:
+            identity = as_user(self.starts_as)
+            os.chown(folder, identity["user"], identity["group"])
         self.prepare()
         with open(self.path("stdout"), "wb") as out, open(self.path("stderr"), "wb") as err:
             self.process = subprocess.Popen(
@@ -63,11 +68,15 @@ class Host:
                 env=environment,
                 cwd=folder,
                 start_new_session=True,
+                **identity,
             )
+        self.await_start()
+        return self
+
+    def await_start(self):
         until(lambda: self.process.poll() is not None or is_listening(self.port), f"{self.program} listens")
         if self.process.poll() is not None:
             raise AssertionError(f"{self.program} ended with {self.process.returncode}: {self.stderr()}")
-        return self
 
     def stop(self):
         """Ends it as its service manager would, and whatever it has left behind."""
@@ -111,4 +120,4 @@ class Host:
         """All it printed, its lines sorted, without what differs from run to run: times, pids, ports, our folder."""
         text = (self.read("stdout") + self.stderr()).replace(self.folder, "FOLDER")
         text = re.sub(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b", "DAY", text)
-        return sorted(re.sub(r"\b(0x[0-9a-f]+|\d+)\b", "N", line) for line in text.splitlines())
+        return sorted(re.sub(r"\b(0x[0-9a-f]+|\d{8}T\d{6}|\d+)\b", "N", line) for line in text.splitlines())

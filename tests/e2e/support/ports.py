@@ -31,14 +31,18 @@ def free_port():
 
 def is_listening(port):
     """Asks the kernel's table, since a connection would be a recorded one."""
-    wanted = f"{port:04X}"
+    return bool(listener_inodes(port))
+
+
+def listener_inodes(port):
+    wanted, inodes = f"{port:04X}", []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             with open(table) as lines:
                 for line in lines:
                     columns = line.split()
                     if columns[3] == "0A" and columns[1].endswith(":" + wanted):
-                        return True
+                        inodes.append(int(columns[9]))
         except FileNotFoundError:
             pass
-    return False
+    return inodes

@@ -49,6 +49,21 @@ def is_running(pid):
     return bool(stat) and stat[0] not in "ZX"
 
 
+def user_ids(pid):
+    """Real, effective, saved and file system user."""
+    for line in contents(pid, "status").splitlines():
+        if line.startswith("Uid:"):
+            return [int(number) for number in line.split()[1:]]
+    return []
+
+
+def root(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/root")
+    except OSError:
+        return ""
+
+
 def session_members(session):
     """A process started with start_new_session, and whatever it has forked since."""
     members = []

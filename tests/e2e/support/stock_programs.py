@@ -198,19 +198,26 @@ class _StunnelServer(Host):
         self.port = port
 
     def prepare(self):
-        subprocess.run(
-            [find_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-             "-days", "2", "-subj", "/CN=localhost", "-keyout", self.path("key.pem"), "-out", self.path("cert.pem")],
-            check=True, capture_output=True)  # fmt: skip
+        key, cert = self_signed_certificate(self.folder)
         self.write("stunnel.conf", _stunnel_conf(f"""\
-cert = {self.path("cert.pem")}
-key = {self.path("key.pem")}
+cert = {cert}
+key = {key}
 accept = 127.0.0.1:{self.port}
 connect = 127.0.0.1:{self.backend_port}
 """))  # fmt: skip
 
     def arguments(self):
         return [self.path("stunnel.conf")]
+
+
+def self_signed_certificate(folder):
+    """Paths of a new key and its certificate."""
+    key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
+    subprocess.run(
+        [find_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", cert],
+        check=True, capture_output=True)  # fmt: skip
+    return key, cert
 
 
 def _stunnel_conf(service):

@@ -93,10 +93,10 @@ def text_bytes(dice, size):
     return "".join(dice.choices(alphabet, k=size)).encode()[:size]
 
 
-def plan(count, seed, half_close=True, largest=MIB, sources=("127.0.0.1",)):
+def plan(count, seed, half_close=True, largest=MIB, sources=("127.0.0.1",), endings=None):
     """`count` exchanges, the smallest and the largest size among them in both directions."""
     dice = random.Random(seed)
-    endings = list(Ending) if half_close else WITHOUT_HALF_CLOSE
+    endings = endings or (list(Ending) if half_close else WITHOUT_HALF_CLOSE)
 
     def size(number):
         if number < 2:
@@ -132,7 +132,7 @@ def run(host: Host, exchanges, seed):
 
 async def open_line(host, exchange):
     source = None if exchange.source == "127.0.0.1" else (exchange.source, 0)
-    exchange.line = Line(*await asyncio.open_connection("127.0.0.1", host.port, local_addr=source))
+    exchange.line = Line(*await asyncio.open_connection("127.0.0.1", host.port, local_addr=source, ssl=host.tls))
     await host.greet(exchange.line)
     exchange.greeting = len(exchange.line.sent), len(exchange.line.received)
 

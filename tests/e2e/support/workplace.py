@@ -10,9 +10,9 @@ import tempfile
 import unittest
 
 from . import processes
+from .accounts import Missing, account
 from .deadline import TookTooLong, until
 from .echo import Client, EchoBackend
-from .host import Missing
 from .recorders import recorders_of
 from .trail import Trail, has_ended, trail_paths
 
@@ -29,6 +29,8 @@ class Workplace:
         os.mkdir(self.audit_dir, 0o750)
         os.mkdir(self.run_dir, 0o750)
         self.preload = os.path.join(BUILD, "libsidrec.so")
+        self.recorder = os.path.join(BUILD, "sidrec-recorder")
+        self.library_dir = None
         self.settings = {"linger_ms": LINGER_MS}
         self.hosts, self._clients, self._backends, self._stopped = [], [], [], []
 
@@ -52,6 +54,8 @@ class Workplace:
             if kind is None:
                 raise
         finally:
+            if self.library_dir:
+                shutil.rmtree(self.library_dir, ignore_errors=True)
             if os.environ.get("SIDREC_KEEP"):
                 print(f"kept: {self.folder}", file=sys.stderr)
             else:
@@ -59,6 +63,25 @@ class Workplace:
 
     def path(self, name):
         return os.path.join(self.folder, name)
+
+    # -- users other than the test's own
+
+    def open_to_all(self):
+        """From here on, what others may do here is said by the modes of each thing alone."""
+        os.chmod(self.folder, 0o711)
+
+    def share_with(self, user):
+        """As an administrator does it for a service that root does not start: by the directories' group."""
+        self.open_to_all()
+        if self.library_dir:
+            return
+        for folder in (self.audit_dir, self.run_dir):
+            os.chown(folder, -1, account(user).pw_gid)
+            os.chmod(folder, 0o2770)
+        self.library_dir = tempfile.mkdtemp(prefix="sidrec-e2e-", dir="/tmp")  # the build may be root's alone
+        os.chmod(self.library_dir, 0o755)
+        self.preload = shutil.copy(self.preload, self.library_dir)
+        self.recorder = shutil.copy(self.recorder, self.library_dir)
 
     # -- programs
 
@@ -95,7 +118,7 @@ class Workplace:
     # -- what can be seen of the recording
 
     def recorders(self):
-        return recorders_of(os.path.join(BUILD, "sidrec-recorder"), self.run_dir, self.audit_dir)
+        return recorders_of(self.recorder, self.run_dir, self.audit_dir)
 
     def master(self, folder="demo"):
         """The one recorder that has this SID's trail open."""
