@@ -1,11 +1,9 @@
 // sidrec cat: the raw bytes of one direction of one connection.
 #include <memory>
-#include <optional>
 
 #include "recorder/cli/exit_code.h"
 #include "recorder/cli/output.h"
 #include "recorder/cli/printable.h"
-#include "recorder/cli/store_location.h"
 #include "recorder/cli/trail_choice.h"
 #include "recorder/cli/verbs.h"
 #include "recorder/trail/line_facts.h"
@@ -15,26 +13,14 @@ namespace sidrec::cli {
 namespace {
 
 struct CatOptions {
-  StoreOptions store;
-  std::string what;
+  TrailChoice trail;
   std::string conn;
   std::string chan;
   std::string dir;
-  std::string session;
 };
 
-Result<std::string> path_of(const CatOptions& options) {
-  if (is_trail_path(options.what)) return options.what;
-  const auto store = locate_store(options.store);
-  if (!store) return store.error();
-  const auto trail = find_trail(store->audit_dir, options.what, options.session);
-  if (!trail) return trail.error();
-  if (!*trail) return Error{no_trail(store->audit_dir, options.what, options.session)};
-  return (*trail)->path();
-}
-
 int put_bytes(const CatOptions& options) {
-  const auto path = path_of(options);
+  const auto path = path_of(options.trail);
   if (!path) return fail(path.error().message);
   auto reader = TrailReader::open(*path);
   if (!reader) return fail(reader.error().message);
@@ -59,16 +45,13 @@ int put_bytes(const CatOptions& options) {
 Verb add_cat(CLI::App& app) {
   auto options = std::make_shared<CatOptions>();
   CLI::App* verb = app.add_subcommand("cat", "Write the raw bytes of a connection, as they passed");
-  verb->add_option("SID|FILE", options->what, "The session's SID, or a trail file (a path with a '/', or *.jsonl)")
-      ->required();
+  add_trail_choice(*verb, options->trail);
   verb->add_option("--conn", options->conn, "The connection, as \"conn\" names it in the trail")->required();
   verb->add_option("--chan", options->chan,
                    "The channel within it, as \"chan\" names it (default: the connection itself)");
   verb->add_option("--dir", options->dir, "in: from the client, out: to it, err: a command's stderr")
       ->required()
       ->check(CLI::IsMember({"in", "out", "err"}));
-  verb->add_option("--session", options->session, "Id of the session, or how it begins (default: the newest)");
-  add_store_options(*verb, options->store);
   verb->footer(
       "\nThe bytes up to the first hole are written; the hole is then named on stderr and the exit code is 3.\n"
       "\nExamples:\n"

@@ -1,8 +1,6 @@
 // sidrec ls: the sessions of the store, oldest first.
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +8,7 @@
 #include "recorder/cli/output.h"
 #include "recorder/cli/printable.h"
 #include "recorder/cli/store_location.h"
+#include "recorder/cli/table.h"
 #include "recorder/cli/verbs.h"
 #include "recorder/trail/session_summary.h"
 
@@ -21,60 +20,15 @@ struct LsOptions {
   bool json = false;
 };
 
-constexpr size_t kColumns = 8;
-using Row = std::array<std::string, kColumns>;
-
-std::string duration_text(uint64_t ms) {
-  char text[64];
-  const auto seconds = static_cast<unsigned long long>(ms / 1000);
-  if (seconds < 60) {
-    std::snprintf(text, sizeof text, "%llu.%03us", seconds, static_cast<unsigned>(ms % 1000));
-  } else if (seconds < 3600) {
-    std::snprintf(text, sizeof text, "%llum%02llus", seconds / 60, seconds % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%lluh%02llum%02llus", seconds / 3600, seconds / 60 % 60, seconds % 60);
-  }
-  return text;
-}
-
-std::string bytes_text(uint64_t bytes) {
-  if (bytes < 10'000) return std::to_string(bytes);
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  for (; value >= 999.5 && unit < 4; ++unit) value /= 1024;
-  char text[64];
-  std::snprintf(text, sizeof text, value < 9.95 ? "%.1f%c" : "%.0f%c", value, " KMGT"[unit]);
-  return text;
-}
-
-Row row_of(const SessionSummary& s) {
-  // "2026-11-23T22:30:00.000098Z" without its microseconds
-  const std::string started = s.started.size() < 19 ? s.started : s.started.substr(0, 19) + "Z";
+Table::Row row_of(const SessionSummary& s) {
   return {printable(s.sid),
-          printable(started),
+          start_text(s.started),
           duration_text(s.duration_ms),
           std::to_string(s.totals.connections),
           bytes_text(s.totals.bytes_in),
           bytes_text(s.totals.bytes_out),
           std::string(word_of(s.state)) + (s.totals.gaps == 0 ? "" : ", " + std::to_string(s.totals.gaps) + " gaps"),
           printable(s.session)};
-}
-
-void put_table(Output& output, const std::vector<Row>& rows) {
-  std::array<size_t, kColumns> widths{};
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], columns(row[i]));
-  }
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < kColumns; ++i) {
-      const std::string padding(widths[i] - columns(row[i]), ' ');
-      const bool number = i >= 2 && i <= 5;
-      line += number ? padding + row[i] : i + 1 < kColumns ? row[i] + padding : row[i];
-      line += i + 1 < kColumns ? "  " : "\n";
-    }
-    output.put(line);
-  }
 }
 
 void put_json(Output& output, const SessionSummary& s, const TrailFile& trail) {
@@ -102,7 +56,8 @@ int list(const LsOptions& options) {
   if (!trails) return fail(trails.error().message + ": read trails as root, or as a member of their group");
 
   Output output;
-  std::vector<Row> rows = {{"SID", "STARTED", "DURATION", "CONNS", "IN", "OUT", "STATE", "SESSION"}};
+  Table table(
+      {{"SID"}, {"STARTED"}, {"DURATION", true}, {"CONNS", true}, {"IN", true}, {"OUT", true}, {"STATE"}, {"SESSION"}});
   int code = kOk;
   for (const TrailFile& trail : *trails) {
     const auto summary = summarize(trail);
@@ -112,14 +67,14 @@ int list(const LsOptions& options) {
     } else if (options.json) {
       put_json(output, *summary, trail);
     } else {
-      rows.push_back(row_of(*summary));
+      table.add(row_of(*summary));
     }
   }
   if (!options.json) {
-    if (rows.size() == 1)
+    if (table.empty())
       complain("no sessions in " + store->audit_dir + " yet");
     else
-      put_table(output, rows);
+      table.put(output);
   }
   return std::max(code, output.finish());
 }

@@ -37,9 +37,11 @@ int main(int argc, char** argv) try {
       "  sidrec ls\n"
       "  sidrec tail -f\n"
       "  sidrec cat 127.0.0.1 --conn c7f3a --dir in\n"
+      "  sidrec play alice@203.0.113.7\n"
       "\n\"sidrec VERB --help\" says more." +
       std::string(kExitCodes));
-  const Verb verbs[] = {add_run(app, command), add_ls(app), add_tail(app), add_cat(app), add_doctor(app, command)};
+  const Verb verbs[] = {add_run(app, command), add_ls(app),     add_tail(app),           add_cat(app),
+                        add_play(app),         add_export(app), add_doctor(app, command)};
 
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them

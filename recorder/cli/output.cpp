@@ -1,7 +1,5 @@
 #include "recorder/cli/output.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -13,7 +11,7 @@ namespace sidrec::cli {
 
 constexpr size_t kGather = 256 * 1024;
 
-Output::Output() { std::signal(SIGPIPE, SIG_IGN); }
+Output::Output(int fd, std::string name) : fd_(fd), name_(std::move(name)) { std::signal(SIGPIPE, SIG_IGN); }
 
 bool Output::put(std::string_view bytes) {
   gathered_ += bytes;
@@ -23,7 +21,7 @@ bool Output::put(std::string_view bytes) {
 bool Output::flush() {
   size_t written = 0;
   while (error_ == 0 && written < gathered_.size()) {
-    const ssize_t put = write(STDOUT_FILENO, gathered_.data() + written, gathered_.size() - written);
+    const ssize_t put = write(fd_, gathered_.data() + written, gathered_.size() - written);
     if (put >= 0) {
       written += static_cast<size_t>(put);
     } else if (errno != EINTR) {
@@ -37,7 +35,7 @@ bool Output::flush() {
 int Output::finish() {
   flush();
   if (error_ == 0 || error_ == EPIPE) return kOk;
-  return fail(std::string("cannot write the output: ") + std::strerror(error_));
+  return fail("cannot write " + name_ + ": " + std::strerror(error_));
 }
 
 bool Output::is_terminal() { return isatty(STDOUT_FILENO) == 1; }

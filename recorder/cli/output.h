@@ -1,5 +1,8 @@
-// Standard output of the verbs that read trails: gathered, written whole, and done quietly when its reader has gone.
+// What the verbs that read trails write, to standard output or a file: gathered, written whole, and done quietly when
+// its reader has gone.
 #pragma once
+
+#include <unistd.h>
 
 #include <string>
 #include <string_view>
@@ -9,7 +12,8 @@ namespace sidrec::cli {
 class Output {
  public:
   // Ignores SIGPIPE, so that a closed pipe is an answer and not the end of the process (pipe(7)).
-  Output();
+  // The descriptor stays the caller's; `name` is for errors.
+  explicit Output(int fd = STDOUT_FILENO, std::string name = "the output");
 
   // False when nobody reads any more, or the disk is full: stop.
   bool put(std::string_view bytes);
@@ -23,6 +27,8 @@ class Output {
   static bool wants_colour();
 
  private:
+  int fd_;
+  std::string name_;
   std::string gathered_;
   int error_ = 0;
 };

@@ -25,8 +25,8 @@ void StoreWatch::watch(const std::string& path) {
   }
 }
 
-bool StoreWatch::wait() {
-  std::array<pollfd, 2> fds = {{{inotify_.get(), POLLIN, 0}, {STDOUT_FILENO, 0, 0}}};
+bool StoreWatch::wait(int also) {
+  std::array<pollfd, 3> fds = {{{inotify_.get(), POLLIN, 0}, {STDOUT_FILENO, 0, 0}, {also, POLLIN, 0}}};
   poll(fds.data(), fds.size(), kLookAgainMs);
   std::array<char, 4096> events;
   while (read(inotify_.get(), events.data(), events.size()) > 0) continue;

@@ -16,8 +16,9 @@ class StoreWatch {
   void watch(const std::string& path);
 
   // Returns on a change, at the latest after a second: a change may come before the path it happens in is watched,
-  // and some file systems (NFS) report none. False when the reader of standard output has gone.
-  bool wait();
+  // and some file systems (NFS) report none. Or when `also` can be read.
+  // False when the reader of standard output has gone.
+  bool wait(int also = -1);
 
  private:
   UniqueFd inotify_;

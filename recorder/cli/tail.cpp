@@ -6,8 +6,6 @@
 #include "recorder/cli/exit_code.h"
 #include "recorder/cli/output.h"
 #include "recorder/cli/readable_line.h"
-#include "recorder/cli/store_location.h"
-#include "recorder/cli/store_watch.h"
 #include "recorder/cli/trail_choice.h"
 #include "recorder/cli/verbs.h"
 #include "recorder/trail/last_line.h"
@@ -17,9 +15,7 @@ namespace sidrec::cli {
 namespace {
 
 struct TailOptions {
-  StoreOptions store;
-  std::string what;
-  std::string session;
+  TrailChoice trail;
   bool follow = false;
   bool json = false;
   size_t last = 0;  // 0: all lines
@@ -40,22 +36,11 @@ class Tail {
   }
 
  private:
-  // With -f waits for the first session.
   Result<std::optional<std::string>> choose() {
-    if (is_trail_path(options_.what)) return std::optional(options_.what);
-    const auto store = locate_store(options_.store);
-    if (!store) return store.error();
-    bool said = false;
-    while (true) {
-      if (options_.follow) watch_.watch(store->audit_dir);
-      auto trail = find_trail(store->audit_dir, options_.what, options_.session);
-      if (!trail) return trail.error();
-      if (*trail) return std::optional((*trail)->path());
-      if (!options_.follow) return Error{no_trail(store->audit_dir, options_.what, options_.session)};
-      if (!said && isatty(STDERR_FILENO) == 1) complain("waiting for a session in " + store->audit_dir);
-      said = true;
-      if (!watch_.wait()) return std::optional<std::string>();
-    }
+    if (options_.follow) return wait_for_path(options_.trail, watch_);
+    auto path = path_of(options_.trail);
+    if (!path) return path.error();
+    return std::optional(std::move(*path));
   }
 
   int show(TrailReader& reader) {
@@ -126,14 +111,11 @@ class Tail {
 Verb add_tail(CLI::App& app) {
   auto options = std::make_shared<TailOptions>();
   CLI::App* verb = app.add_subcommand("tail", "Show a session, or follow it while it goes on");
-  verb->add_option("SID|FILE", options->what,
-                   "The session's SID, or a trail file (a path with a '/', or *.jsonl). Default: the newest session");
+  add_trail_choice(*verb, options->trail);
   verb->add_flag("-f,--follow", options->follow,
                  "Show what comes until the session ends; waits for the first session if there is none yet");
   verb->add_flag("--json", options->json, "The lines of the trail as they are");
   verb->add_option("-n,--lines", options->last, "Only the last N lines there are now (default: all)");
-  verb->add_option("--session", options->session, "Id of the session, or how it begins (default: the newest)");
-  add_store_options(*verb, options->store);
   verb->footer(
       "\n→ is from the client, ← to it. Bytes that are no visible text are escaped.\n"
       "\nExamples:\n"

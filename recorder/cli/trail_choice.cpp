@@ -1,12 +1,25 @@
 #include "recorder/cli/trail_choice.h"
 
+#include <unistd.h>
+
 #include <vector>
 
 #include "recorder/base/sid_path.h"
+#include "recorder/cli/exit_code.h"
 #include "recorder/cli/printable.h"
+#include "recorder/trail/trail_store.h"
 
 namespace sidrec::cli {
 
+namespace {
+
+// A trail file, not a SID.
+bool is_trail_path(const std::string& argument) {
+  return argument.find('/') != std::string::npos || argument.ends_with(kTrailSuffix);
+}
+
+// The newest trail: of the store if `sid` is empty, else of that SID; with `session` the one whose id begins so.
+// Nothing if there is none (yet); an error if `session` fits several.
 Result<std::optional<TrailFile>> find_trail(const std::string& audit_dir, const std::string& sid,
                                             const std::string& session) {
   auto trails = sid.empty() ? trails_of_store(audit_dir) : trails_of_sid(audit_dir, sid);
@@ -26,8 +39,40 @@ std::string no_trail(const std::string& audit_dir, const std::string& sid, const
   return what + " in " + where + ": see \"sidrec ls\", or name the store with --audit-dir";
 }
 
-bool is_trail_path(const std::string& argument) {
-  return argument.find('/') != std::string::npos || argument.ends_with(kTrailSuffix);
+}  // namespace
+
+void add_trail_choice(CLI::App& verb, TrailChoice& choice) {
+  verb.add_option("SID|FILE", choice.what,
+                  "The session's SID, or a trail file (a path with a '/', or *.jsonl). Default: "
+                  "the newest session");
+  verb.add_option("--session", choice.session, "Id of the session, or how it begins (default: the newest)");
+  add_store_options(verb, choice.store);
+}
+
+Result<std::string> path_of(const TrailChoice& choice) {
+  if (is_trail_path(choice.what)) return choice.what;
+  const auto store = locate_store(choice.store);
+  if (!store) return store.error();
+  const auto trail = find_trail(store->audit_dir, choice.what, choice.session);
+  if (!trail) return trail.error();
+  if (!*trail) return Error{no_trail(store->audit_dir, choice.what, choice.session)};
+  return (*trail)->path();
+}
+
+Result<std::optional<std::string>> wait_for_path(const TrailChoice& choice, StoreWatch& watch) {
+  if (is_trail_path(choice.what)) return std::optional(choice.what);
+  const auto store = locate_store(choice.store);
+  if (!store) return store.error();
+  bool said = false;
+  while (true) {
+    watch.watch(store->audit_dir);
+    auto trail = find_trail(store->audit_dir, choice.what, choice.session);
+    if (!trail) return trail.error();
+    if (*trail) return std::optional((*trail)->path());
+    if (!said && isatty(STDERR_FILENO) == 1) complain("waiting for a session in " + store->audit_dir);
+    said = true;
+    if (!watch.wait()) return std::optional<std::string>();
+  }
 }
 
 }  // namespace sidrec::cli

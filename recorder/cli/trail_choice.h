@@ -5,19 +5,25 @@
 #include <string>
 
 #include "recorder/base/result.h"
-#include "recorder/trail/trail_store.h"
+#include "recorder/cli/store_location.h"
+#include "recorder/cli/store_watch.h"
 
 namespace sidrec::cli {
 
-// The newest trail: of the store if `sid` is empty, else of that SID; with `session` the one whose id begins so.
-// Nothing if there is none (yet); an error if `session` fits several.
-Result<std::optional<TrailFile>> find_trail(const std::string& audit_dir, const std::string& sid,
-                                            const std::string& session);
+// As given on the command line; "" where it was not.
+struct TrailChoice {
+  StoreOptions store;
+  std::string what;     // SID or file; "": the newest session of the store
+  std::string session;  // how its id begins; "": the newest
+};
 
-// The sentence for "there is none".
-std::string no_trail(const std::string& audit_dir, const std::string& sid, const std::string& session);
+// SID|FILE, --session and the store's options.
+void add_trail_choice(CLI::App& verb, TrailChoice& choice);
 
-// `argument` names a trail file, not a SID: it has a '/' or ends in ".jsonl".
-bool is_trail_path(const std::string& argument);
+// The path of the trail. An error if there is none.
+Result<std::string> path_of(const TrailChoice& choice);
+
+// The same, but waits for the trail if there is none yet. Nothing if the reader of standard output has gone meanwhile.
+Result<std::optional<std::string>> wait_for_path(const TrailChoice& choice, StoreWatch& watch);
 
 }  // namespace sidrec::cli

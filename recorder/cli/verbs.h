@@ -19,5 +19,7 @@ Verb add_doctor(CLI::App& app, const std::vector<std::string>& command);
 Verb add_ls(CLI::App& app);
 Verb add_tail(CLI::App& app);
 Verb add_cat(CLI::App& app);
+Verb add_play(CLI::App& app);
+Verb add_export(CLI::App& app);
 
 }  // namespace sidrec::cli

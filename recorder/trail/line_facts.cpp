@@ -41,13 +41,15 @@ class Taker {
   std::string_view rest_;
 };
 
-constexpr std::array<std::pair<std::string_view, LineKind>, 9> kKinds = {{
+constexpr std::array<std::pair<std::string_view, LineKind>, 11> kKinds = {{
     {"data", LineKind::kData},
     {"conn.open", LineKind::kConnOpen},
     {"conn.close", LineKind::kConnClose},
     {"chan.open", LineKind::kChanOpen},
     {"chan.close", LineKind::kChanClose},
     {"gap", LineKind::kGap},
+    {"identity", LineKind::kIdentity},
+    {"tty.resize", LineKind::kTtyResize},
     {"session.start", LineKind::kSessionStart},
     {"master.change", LineKind::kMasterChange},
     {"session.end", LineKind::kSessionEnd},

@@ -21,6 +21,8 @@ enum class LineKind {
   kConnClose,
   kChanOpen,
   kChanClose,
+  kIdentity,
+  kTtyResize,
   kMasterChange,
   kSessionEnd,
   kOther,

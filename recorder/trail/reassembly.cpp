@@ -8,10 +8,6 @@
 namespace sidrec {
 namespace {
 
-std::string span_text(uint64_t off, uint64_t len) {
-  return std::to_string(len) + (len == 1 ? " byte" : " bytes") + " at offset " + std::to_string(off);
-}
-
 constexpr const char* kSums[kDirections] = {"bytes_in", "bytes_out", "bytes_err"};
 
 class Reassembler {
@@ -108,6 +104,10 @@ class Reassembler {
 };
 
 }  // namespace
+
+std::string span_text(uint64_t off, uint64_t len) {
+  return std::to_string(len) + (len == 1 ? " byte" : " bytes") + " at offset " + std::to_string(off);
+}
 
 Result<Reassembly> reassemble(TrailReader& reader, std::string_view conn, std::string_view chan, Direction dir,
                               const std::function<bool(std::string_view)>& sink) {

@@ -25,6 +25,9 @@ struct Reassembly {
   std::string hole;         // empty: none. Else a sentence that names offset, length and reason
 };
 
+// "12 bytes at offset 7", as every sentence about a hole names it.
+std::string span_text(uint64_t off, uint64_t len);
+
 inline constexpr size_t kMaxAhead = 1024 * 1024;
 
 // `sink` answers false to stop (its reader has gone): then what was found so far is returned.

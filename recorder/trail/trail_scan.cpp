@@ -66,6 +66,8 @@ class Scanner {
       case LineKind::kSessionEnd: scan_.ended = true; break;
       case LineKind::kChanOpen:
       case LineKind::kChanClose:
+      case LineKind::kIdentity:
+      case LineKind::kTtyResize:
       case LineKind::kOther:
         if (facts.lane) scan_.totals.other();
         break;
