@@ -72,7 +72,7 @@ class SessionRecorderProgram : public testing::Test {
     std::vector<nlohmann::json> lines;
     for (const std::string& path : trail_paths()) {
       std::ifstream file(path);
-      for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
+      for (std::string line; std::getline(file, line) && !file.eof();) lines.push_back(nlohmann::json::parse(line));
     }
     return lines;
   }
@@ -332,7 +332,7 @@ TEST_F(SessionRecorderWaits, and_as_master_itself_writes_what_was_spooled) {
   ASSERT_FALSE(HasFatalFailure());
   listener.reset();
   connection.reset();
-  until("the end", [this] { return !trail_paths().empty() && evs().back() == "session.end"; });
+  until("the end", [this] { return !trail_paths().empty() && !evs().empty() && evs().back() == "session.end"; });
   host->die();
   EXPECT_EQ(exit_code(), 0);
   EXPECT_EQ(trail().back()["bytes_in"], total);
