@@ -107,7 +107,7 @@ void after_fork_in_child() {
   if (!ring) return;
   if (!g_recorder_started) {  // the parent has only accepted: the child gets a ring of its own when it needs one
     g_ring.store(nullptr);
-    drop_ring(ring, false);
+    drop_ring(ring);
     return;
   }
   for (uint32_t i = 0; i < ring->lanes && i < ring::kMaxLanes; ++i)
@@ -121,9 +121,13 @@ static void make_ring_of(Process& p) {
   const sys::SignalsBlocked blocked;  // a handler that came in between would wait for the thread it has interrupted
   uint32_t none = kNone;
   if (!p.ring.compare_exchange_strong(none, kMaking)) return;
-  ring::Header* made = make_ring(shape(), p.pid.load());
-  g_ring.store(made);
-  p.ring.store(made ? kReady : kFailed);
+  const MadeRing made = make_ring(shape(), p.pid.load());
+  g_ring.store(made.header);
+  if (made.has_recorder) {
+    g_recorder_started = true;
+    p.recorder.store(kReady, std::memory_order_release);
+  }
+  p.ring.store(made.header ? kReady : kFailed);
 }
 
 ring::Header* ring_of_process() {
@@ -157,7 +161,8 @@ void ensure_recorder() {
   if (!ring || !p->recorder.compare_exchange_strong(none, kMaking)) return;
   char path[ring::kMaxPath + 64];
   ring_path(ring, path);
-  const bool started = spawn_recorder(g_settings.recorder.c_str(), path, g_settings.debug);
+  const char* const argv[] = {g_settings.recorder.c_str(), path, nullptr};
+  const bool started = spawn_recorder(argv, g_settings.debug);
   g_recorder_started = started;
   p->recorder.store(started ? kReady : kFailed, std::memory_order_release);
 }

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,10 +13,14 @@
 
 #include "shim/kept_root.h"
 #include "shim/settings.h"
+#include "shim/spawn.h"
 #include "shim/sys.h"
 
 namespace sidrec {
 namespace {
+
+// A recorder that made its ring within this time has hardly been late: it takes about 1 ms.
+constexpr long kRecorderPatienceSeconds = 1;
 
 // A store beyond RLIMIT_FSIZE or into a hole on a full tmpfs would kill the host (SIGXFSZ, SIGBUS): so the space is
 // had before it is mapped, or not at all (setrlimit(2), fallocate(2)).
@@ -30,6 +35,15 @@ long create(const char* path) {
   constexpr int kMode = 0600;
   const long fd = sys::call(SYS_openat, AT_FDCWD, sys::arg(path), kNew, kMode);
   return fd == -EACCES && keeps_root() ? open_as_root(path, kNew, kMode) : fd;
+}
+
+// The shared lock lives from here on as long as the mapping does; the descriptor goes.
+ring::Header* map_and_close(long fd, size_t bytes) {
+  long at = -1;
+  if (sys::call(SYS_flock, fd, LOCK_SH | LOCK_NB) == 0)
+    at = sys::call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  sys::call(SYS_close, fd);
+  return at < 0 && at > -4096 ? nullptr : reinterpret_cast<ring::Header*>(at);
 }
 
 void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, const char* ring_id) {
@@ -48,6 +62,47 @@ void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, con
   header->magic = ring::kMagic;
 }
 
+// What the recorder says, and the ring's descriptor; a negative error when it says nothing in time.
+long receive_ring(int socket, char (&ring_id)[ring::kMaxProgram]) {
+  const timeval patience{kRecorderPatienceSeconds, 0};
+  sys::call(SYS_setsockopt, socket, SOL_SOCKET, SO_RCVTIMEO, sys::arg(&patience), sizeof patience);
+  iovec text{ring_id, sizeof ring_id};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &text;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const long got = sys::call(SYS_recvmsg, socket, sys::arg(&message), MSG_CMSG_CLOEXEC);
+  const cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  if (got <= 0 || !rights || rights->cmsg_type != SCM_RIGHTS) return -ECONNRESET;
+  int fd = -1;
+  memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+  return memchr(ring_id, '\0', static_cast<size_t>(got)) ? fd : -ECONNRESET;
+}
+
+// D13: its recorder has a user of its own, and makes the ring where this process's user has no right to anything.
+MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid) {
+  int ends[2];
+  if (sys::call(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sys::arg(ends)) < 0) return {};
+  Text<16> lanes, lane_bytes;
+  lanes << uint64_t{shape.lanes};
+  lane_bytes << uint64_t{shape.lane_bytes};
+  const char* const argv[] = {g_settings.recorder.c_str(), ring::kMakeRing, lanes.c_str(), lane_bytes.c_str(), nullptr};
+  const bool started = spawn_recorder(argv, g_settings.debug, ends[1]);
+  sys::call(SYS_close, ends[1]);
+  char ring_id[ring::kMaxProgram] = {};
+  const long fd = started ? receive_ring(ends[0], ring_id) : -1;
+  ring::Header* header = fd < 0 ? nullptr : map_and_close(fd, ring::ring_bytes(shape.lanes, shape.lane_bytes));
+  if (header) {
+    fill_header(header, shape, pid, ring_id);
+    const char ready = 1;
+    sys::call(SYS_sendto, ends[0], sys::arg(&ready), sizeof ready, MSG_NOSIGNAL);
+  }
+  sys::call(SYS_close, ends[0]);
+  return {header, header != nullptr};
+}
+
 }  // namespace
 
 void ring_path(const ring::Header* header, char (&path)[ring::kMaxPath + 64]) {
@@ -56,7 +111,8 @@ void ring_path(const ring::Header* header, char (&path)[ring::kMaxPath + 64]) {
   memcpy(path, text.c_str(), text.size() + 1);
 }
 
-ring::Header* make_ring(const RingShape& shape, uint32_t pid) {
+MadeRing make_ring(const RingShape& shape, uint32_t pid) {
+  if (is_recorders_stranger()) return ring_of_recorder(shape, pid);
   const size_t bytes = ring::ring_bytes(shape.lanes, shape.lane_bytes);
   Text<ring::kMaxProgram> ring_id;
   ring_id << "r" << uint64_t{pid} << "-";
@@ -64,26 +120,19 @@ ring::Header* make_ring(const RingShape& shape, uint32_t pid) {
   Text<ring::kMaxPath + 64> path;
   path << g_settings.rings_dir.c_str() << "/" << ring_id.c_str() << ".ring";
   const long fd = create(path.c_str());
-  if (fd < 0) return nullptr;
-  long at = -1;
-  if (allocate(fd, bytes) && sys::call(SYS_flock, fd, LOCK_SH | LOCK_NB) == 0)
-    at = sys::call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  sys::call(SYS_close, fd);
-  if (at < 0 && at > -4096) {
+  if (fd < 0) return {};
+  const bool allocated = allocate(fd, bytes);
+  ring::Header* header = map_and_close(fd, bytes);
+  if (!allocated || !header) {
+    if (header) sys::call(SYS_munmap, sys::arg(header), static_cast<long>(bytes));
     sys::call(SYS_unlink, sys::arg(path.c_str()));
-    return nullptr;
+    return {};
   }
-  auto* header = reinterpret_cast<ring::Header*>(at);
   fill_header(header, shape, pid, ring_id.c_str());
-  return header;
+  return {header, false};
 }
 
-void drop_ring(ring::Header* header, bool remove) {
-  if (remove) {
-    char path[ring::kMaxPath + 64];
-    ring_path(header, path);
-    sys::call(SYS_unlink, sys::arg(path));
-  }
+void drop_ring(ring::Header* header) {
   sys::call(SYS_munmap, sys::arg(header), static_cast<long>(ring::ring_bytes(header->lanes, header->lane_bytes)));
 }
 

@@ -12,11 +12,16 @@ struct RingShape {
   uint32_t lane_bytes;
 };
 
-// nullptr when it cannot be had: no right to the directory, no space, RLIMIT_FSIZE too small. Leaves nothing behind
+struct MadeRing {
+  ring::Header* header;
+  bool has_recorder;  // the recorder made it, and runs
+};
+
+// No header when it cannot be had: no right to the directory, no space, RLIMIT_FSIZE too small. Leaves nothing behind
 // then.
-ring::Header* make_ring(const RingShape& shape, uint32_t pid);
-// Unmaps it. With `remove`, also removes the file (a ring that no recorder knows).
-void drop_ring(ring::Header* header, bool remove);
+MadeRing make_ring(const RingShape& shape, uint32_t pid);
+// Unmaps it; the file stays, for others may have it.
+void drop_ring(ring::Header* header);
 // Lays anonymous memory over a lane: this process gives it up, the others keep it.
 void give_up_lane(ring::Header* header, uint32_t lane);
 

@@ -34,6 +34,12 @@ inline constexpr uint32_t kMinLaneBytes = 16 * 1024;
 inline constexpr uint32_t kMaxLaneBytes = 16 * 1024 * 1024;
 inline constexpr uint32_t kMaxRecordPayload = 64 * 1024 - 64;  // one call's bytes are cut into records of this size
 
+// A host that may not make its ring has its recorder, which is of another user, make it (DESIGN D13). The recorder is
+// started with kMakeRing, lanes and lane_bytes, and a SOCK_SEQPACKET socket as descriptor 0. It says the ring's id,
+// ended by NUL, with the ring's descriptor (SCM_RIGHTS, unix(7)); the host answers one byte when it has filled in the
+// header.
+inline constexpr char kMakeRing[] = "--make-ring";
+
 inline constexpr size_t kMaxProgram = 32;
 inline constexpr size_t kMaxPath = 1024;
 inline constexpr size_t kMaxTemplate = 1024;

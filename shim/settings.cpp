@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 
 #include "shim/flat_json.h"
+#include "shim/kept_root.h"
 #include "shim/sys.h"
 
 extern char** environ;
@@ -137,7 +139,26 @@ void find_program() {
   g_settings.program << (slash ? slash + 1 : path ? path : "");
 }
 
-// Makes `path` and what is missing above it, and answers 0 when we can create files in it.
+// A set-user-id program that is not root's: the recorder will run as its owner, whoever we are (DESIGN D13).
+void find_recorders_user() {
+  struct stat st;
+  if (sys::call(SYS_stat, sys::arg(g_settings.recorder.c_str()), sys::arg(&st)) < 0) return;
+  if (!(st.st_mode & S_ISUID) || st.st_uid == 0) return;
+  g_settings.recorder_uid = st.st_uid;
+  g_settings.recorder_gid = st.st_gid;
+}
+
+// Root may write anywhere, the recorder only to what is its own.
+long recorder_may_write(const char* path) {
+  struct stat st;
+  if (const long e = sys::call(SYS_stat, sys::arg(path), sys::arg(&st)); e < 0) return e;
+  const mode_t needed = st.st_uid == g_settings.recorder_uid   ? S_IWUSR | S_IXUSR
+                        : st.st_gid == g_settings.recorder_gid ? S_IWGRP | S_IXGRP
+                                                               : S_IWOTH | S_IXOTH;
+  return (st.st_mode & needed) == needed ? 0 : -EACCES;
+}
+
+// Makes `path` and what is missing above it, and answers 0 when files can be made in it.
 long make_dir(const char* path) {
   char part[ring::kMaxPath];
   for (size_t i = 0; path[i]; ++i) {
@@ -145,10 +166,41 @@ long make_dir(const char* path) {
     if (i > 0 && (path[i + 1] == '/' || path[i + 1] == '\0')) {
       part[i + 1] = '\0';
       const long made = sys::call(SYS_mkdirat, AT_FDCWD, sys::arg(part), 0750);
+      if (made == 0 && g_settings.recorder_uid)
+        sys::call(SYS_chown, sys::arg(part), g_settings.recorder_uid, g_settings.recorder_gid);
       if (made < 0 && made != -EEXIST && path[i + 1] == '\0') return made;
     }
   }
+  if (g_settings.recorder_uid) return recorder_may_write(path);
   return sys::call(SYS_faccessat2, AT_FDCWD, sys::arg(path), W_OK | X_OK, AT_EACCESS);
+}
+
+// Directories for the recorder to write to: 0, or one line has said what to do.
+bool make_dirs() {
+  const char* remedy = g_settings.recorder_uid ? "give it to the recorder's user (sidrec install does)"
+                                               : "create it for this user or set another";
+  struct Place {
+    const char* what;
+    const char* path;
+  };
+  const Place places[] = {{"cannot write to the run directory (SIDREC_RUN_DIR)", g_settings.run_dir.c_str()},
+                          {"cannot write to the run directory (SIDREC_RUN_DIR)", g_settings.rings_dir.c_str()},
+                          {"cannot write to the audit directory (SIDREC_AUDIT_DIR)", g_settings.audit_dir.c_str()}};
+  for (const Place& place : places) {
+    const long e = make_dir(place.path);
+    if (e == 0) continue;
+    complain(place.what, place.path, e, remedy);
+    return false;
+  }
+  return true;
+}
+
+// What the recorder's user keeps from this process, it must be able to have done for it.
+bool can_be_served() {
+  if (sys::call(SYS_prctl, PR_GET_NO_NEW_PRIVS) == 0) return true;
+  complain("no_new_privs keeps the recorder from its own user:", g_settings.recorder.c_str(), 0,
+           "set NoNewPrivileges=no in the service's unit");
+  return false;
 }
 
 }  // namespace
@@ -174,6 +226,7 @@ bool load_settings() {
   s.debug = debug && *debug && *debug != '0';
   copy_template_env();
   find_recorder();
+  find_recorders_user();
   find_program();
 
   if (s.audit_dir.overflow() || s.rings_dir.overflow() || s.audit_dir.c_str()[0] != '/' ||
@@ -183,20 +236,14 @@ bool load_settings() {
     return false;
   }
   if (const long e = sys::call(SYS_faccessat2, AT_FDCWD, sys::arg(s.recorder.c_str()), X_OK, AT_EACCESS); e < 0) {
-    complain("cannot execute the recorder", s.recorder.c_str(), e, "install sidrec-recorder beside libsidrec.so");
+    complain("cannot execute the recorder", s.recorder.c_str(), e,
+             s.recorder_uid ? "let this user be of its group (SupplementaryGroups= of the service)"
+                            : "install sidrec-recorder beside libsidrec.so");
     return false;
   }
-  if (const long e = make_dir(s.rings_dir.c_str()); e < 0) {
-    complain("cannot write to the run directory", s.run_dir.c_str(), e,
-             "create it for this user or set SIDREC_RUN_DIR");
-    return false;
-  }
-  if (const long e = make_dir(s.audit_dir.c_str()); e < 0) {
-    complain("cannot write to the audit directory", s.audit_dir.c_str(), e,
-             "create it for this user or set SIDREC_AUDIT_DIR");
-    return false;
-  }
-  return true;
+  return is_recorders_stranger() ? can_be_served() : make_dirs();
 }
+
+bool is_recorders_stranger() { return g_settings.recorder_uid != 0 && sys::call(SYS_geteuid) != 0 && !keeps_root(); }
 
 }  // namespace sidrec

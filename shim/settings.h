@@ -22,6 +22,8 @@ struct Settings {
   Text<ring::kMaxPath> recorder;  // the recorder program, beside this library
   Text<ring::kMaxProgram> program;
   char env[ring::kMaxEnv];  // NAME=value, NUL between, for {env:NAME}
+  uint32_t recorder_uid;    // whose set-user-id program the recorder is; 0: nobody's, it runs as its host does
+  uint32_t recorder_gid;
   bool debug;
   Input input;
   const char* sid_source;  // "env", "config" or "default"
@@ -30,6 +32,9 @@ struct Settings {
 };
 
 extern Settings g_settings;
+
+// The recorder has a user of its own, and this process, which is not root, no right to what is that user's.
+bool is_recorders_stranger();
 
 // True when recording can work; else one line on stderr has said why and what to do.
 bool load_settings();

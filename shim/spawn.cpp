@@ -1,5 +1,6 @@
 #include "shim/spawn.h"
 
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
 
@@ -17,10 +18,10 @@ constexpr size_t kStackBytes = 16 * 1024;
 alignas(16) char g_stack[kStackBytes];
 
 struct Command {
-  const char* program;
   const char* const* argv;
   const char* const* envp;
   bool as_root;
+  int socket;
   int error;
 };
 
@@ -29,7 +30,7 @@ int exec_recorder(void* p) {
   auto* command = static_cast<Command*>(p);
   if (command->as_root) take_up_root();
   command->error = static_cast<int>(
-      sys::call(SYS_execve, sys::arg(command->program), sys::arg(command->argv), sys::arg(command->envp)));
+      sys::call(SYS_execve, sys::arg(command->argv[0]), sys::arg(command->argv), sys::arg(command->envp)));
   return 127;
 }
 
@@ -37,7 +38,14 @@ int exec_recorder(void* p) {
 // its own. It clones the process that execs and exits; so the recorder is nobody's child, and its exec, which resets
 // the exit signal to SIGCHLD, concerns nobody (clone(2), execve(2)).
 int leave_the_host(void* p) {
-  if (sys::call(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE) < 0) sys::call(SYS_unshare, CLONE_FILES);
+  const int socket = static_cast<Command*>(p)->socket;
+  if (sys::call(SYS_close_range, socket + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0) sys::call(SYS_unshare, CLONE_FILES);
+  if (socket > 0) {
+    sys::call(SYS_dup2, socket, 0);
+    sys::call(SYS_close_range, 1, socket, 0);
+  } else if (socket == 0) {
+    sys::call(SYS_fcntl, socket, F_SETFD, 0);
+  }
   sys::call(SYS_setsid);
   clone(exec_recorder, g_stack + kStackBytes, CLONE_VM | CLONE_VFORK, p);
   return 0;
@@ -45,10 +53,9 @@ int leave_the_host(void* p) {
 
 }  // namespace
 
-bool spawn_recorder(const char* program, const char* ring_file, bool debug) {
-  const char* const argv[] = {program, ring_file, nullptr};
+bool spawn_recorder(const char* const argv[], bool debug, int socket) {
   const char* const envp[] = {debug ? "SIDREC_DEBUG=1" : nullptr, nullptr};
-  Command command{program, argv, envp, keeps_root(), 0};
+  Command command{argv, envp, keeps_root(), socket, 0};
   // The mask goes through exec with every signal blocked; the recorder opens it when it is ready.
   return run_aside(leave_the_host, &command) && command.error == 0;
 }

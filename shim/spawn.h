@@ -4,7 +4,8 @@
 
 namespace sidrec {
 
-// Runs `program ring_file`. Blocks the calling thread until the exec has happened (about 0.3 ms). Once at a time.
-bool spawn_recorder(const char* program, const char* ring_file, bool debug);
+// Runs argv[0], with `socket` as its descriptor 0 unless it is negative. Blocks the calling thread until the exec has
+// happened (about 0.3 ms). Once at a time.
+bool spawn_recorder(const char* const argv[], bool debug, int socket = -1);
 
 }  // namespace sidrec

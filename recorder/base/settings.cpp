@@ -1,5 +1,8 @@
 #include "recorder/base/settings.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -12,8 +15,9 @@
 namespace sidrec {
 namespace {
 
-constexpr std::array<std::string_view, 6> kShimKeys = {"sid",         "audit_dir", "run_dir",
-                                                       "patience_ms", "ring_kib",  "input"};
+constexpr std::array<std::string_view, 4> kShimKeys = {"sid", "patience_ms", "ring_kib", "input"};
+constexpr std::string_view kInstalledName = "sidrec.json";
+constexpr size_t kMaxPath = 1000;
 
 struct Limits {
   uint64_t least, most;
@@ -28,6 +32,22 @@ bool take(const nlohmann::json& value, Limits limits, T& setting) {
   return true;
 }
 
+bool take(const nlohmann::json& value, std::string& path) {
+  if (!value.is_string()) return false;
+  const auto text = value.get<std::string>();
+  if (!text.starts_with('/') || text.size() > kMaxPath || text.find('\0') != std::string::npos) return false;
+  path = text;
+  return true;
+}
+
+// Nobody but root can have changed it.
+Result<void> check_is_roots(const std::string& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return errno_error("cannot look at " + path);
+  if (found.st_uid == 0 && (found.st_mode & (S_IWGRP | S_IWOTH)) == 0) return {};
+  return Error{path + " must be root's, and writable for nobody else", EPERM};
+}
+
 enum class Outcome { kTaken, kBad, kUnknown };
 
 Outcome take_key(const std::string& key, const nlohmann::json& value, Settings& settings) {
@@ -38,6 +58,8 @@ Outcome take_key(const std::string& key, const nlohmann::json& value, Settings& 
   if (key == "linger_ms") return outcome(take(value, {0, 600'000}, settings.linger_ms));
   if (key == "order_window_ms") return outcome(take(value, {0, 500}, settings.order_window_ms));
   if (key == "spool_bytes") return outcome(take(value, {0, 64 * kGiB}, settings.spool_bytes));
+  if (key == "audit_dir") return outcome(take(value, settings.audit_dir));
+  if (key == "run_dir") return outcome(take(value, settings.run_dir));
   if (std::find(kShimKeys.begin(), kShimKeys.end(), key) != kShimKeys.end()) return Outcome::kTaken;
   return Outcome::kUnknown;
 }
@@ -55,12 +77,20 @@ LoadedSettings settings_from_json(const std::string& text, const std::string& na
     switch (take_key(key, value, loaded.settings)) {
       case Outcome::kTaken: break;
       case Outcome::kBad:
-        loaded.complaints.push_back(name + ": " + key + " is no whole number within its limits; its default holds");
+        loaded.complaints.push_back(name + ": " + key + " is not a value within its limits; its default holds");
         break;
       case Outcome::kUnknown: loaded.complaints.push_back(name + ": unknown setting " + key); break;
     }
   }
   return loaded;
+}
+
+Result<std::string> installed_settings_path(const std::string& folder) {
+  if (auto safe = check_is_roots(folder); !safe) return safe.error();
+  const std::string path = folder + "/" + std::string(kInstalledName);
+  if (::access(path.c_str(), F_OK) != 0) return std::string();
+  if (auto safe = check_is_roots(path); !safe) return safe.error();
+  return path;
 }
 
 LoadedSettings load_settings(const std::string& path) {

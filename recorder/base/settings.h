@@ -1,5 +1,5 @@
 // Settings: what an administrator may set for the recorder, from the JSON file whose path is in the ring's header
-// (SIDREC_CONFIG). One flat object; keys that are the shim's (sid, audit_dir, run_dir, patience_ms, ring_kib, input) are
+// (SIDREC_CONFIG). One flat object; keys that are the shim's (sid, patience_ms, ring_kib, input) are
 // passed over. What is missing, of another type or out of its limits keeps its default, with a complaint to be logged:
 // a mistake in a file must never stop a recording.
 #pragma once
@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "recorder/base/result.h"
 
 namespace sidrec {
 
@@ -21,6 +23,10 @@ struct Settings {
   uint32_t order_window_ms = 20;
   // The bound of one SID's spool file, for the time it must wait for its master. 0 to 64 GiB; with 0 there is none.
   uint64_t spool_bytes = 64 * 1024 * 1024;
+  // Absolute. Used by a recorder that does not believe its host (DESIGN D13); else the shim, which knows more, has
+  // them.
+  std::string audit_dir = "/var/log/sidrec";
+  std::string run_dir = "/run/sidrec";
 
   bool operator==(const Settings&) const = default;
 };
@@ -29,6 +35,10 @@ struct LoadedSettings {
   Settings settings;
   std::vector<std::string> complaints;  // one sentence each
 };
+
+// The settings that hold for whoever starts an installed recorder, from `folder`, its program's: the file's path, ""
+// where there is none. An error when anybody but root could have written it, or put it there.
+Result<std::string> installed_settings_path(const std::string& folder);
 
 // An empty path: the defaults.
 LoadedSettings load_settings(const std::string& path);

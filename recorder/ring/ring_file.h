@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "recorder/base/result.h"
@@ -41,6 +42,9 @@ class RingFile {
   ~RingFile();
 
   const RingFacts& facts() const { return facts_; }
+  // Before the first use: facts that the recorder knows better than the header.
+  void correct(const std::function<void(RingFacts&)>& change) { change(facts_); }
+  int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
 
   std::atomic<uint32_t>& sleep() const { return header()->sleep; }

@@ -28,6 +28,8 @@ struct MasterIdentity {
   std::string host;
   std::string program;
   uint32_t pid = 0;
+  uint32_t uid = 0;        // as whom it runs
+  bool installed = false;  // and whether this user is its own (DESIGN D13)
 };
 
 // For each recorder and lane, the highest position that is in the store already: what a successor must not write twice.
@@ -40,7 +42,8 @@ class StorageEngine {
   // A new session.
   virtual Result<void> begin(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) = 0;
   // Goes on with the unfinished session `identity.session` as its next master; writes master.change.
-  virtual Result<Watermarks> resume(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) = 0;
+  virtual Result<Watermarks> resume(const SessionIdentity& identity, const MasterIdentity& master,
+                                    uint64_t time_ns) = 0;
 
   virtual void append(std::string_view rec, const EventView& event, bool late) = 0;
   virtual Result<void> commit() = 0;

@@ -282,6 +282,8 @@ void LineWriter::session_start(std::string& out, uint64_t seq, uint64_t time_ns,
   append_json_name(out, master.host);
   out.append(",\"pid\":").append(std::to_string(master.pid)).append(",\"program\":");
   append_json_name(out, master.program);
+  out.append(",\"uid\":").append(std::to_string(master.uid));
+  out.append(",\"installed\":").append(master.installed ? "true" : "false");
   end_line(out);
 }
 

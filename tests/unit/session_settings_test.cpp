@@ -1,4 +1,9 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "recorder/base/settings.h"
 
@@ -42,6 +47,33 @@ TEST(session_settings, a_file_that_is_broken_or_missing_is_complained_about_once
     EXPECT_EQ(loaded.settings, Settings{});
     EXPECT_EQ(loaded.complaints.size(), 1u);
   }
+}
+
+TEST(session_settings, directories_are_absolute_paths) {
+  const auto loaded = settings_from_json(R"({"audit_dir": "/srv/audit", "run_dir": "relative"})", "f");
+  EXPECT_EQ(loaded.settings.audit_dir, "/srv/audit");
+  EXPECT_EQ(loaded.settings.run_dir, Settings{}.run_dir);
+  EXPECT_EQ(loaded.complaints.size(), 1u);
+}
+
+TEST(session_settings, of_an_installation_only_roots_own_file_in_roots_own_folder_counts) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make root's files";
+  char folder[] = "/tmp/sidrec-settings-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const std::string file = std::string(folder) + "/sidrec.json";
+  const auto found = [&] { return installed_settings_path(folder); };
+  EXPECT_EQ(*found(), "");
+  std::ofstream(file) << "{}";
+  EXPECT_EQ(*found(), file);
+  ::chmod(file.c_str(), 0664);
+  EXPECT_FALSE(found());
+  ::chmod(file.c_str(), 0644);
+  EXPECT_EQ(::chown(file.c_str(), 1, 0), 0);
+  EXPECT_FALSE(found());
+  EXPECT_EQ(::chown(file.c_str(), 0, 0), 0);
+  ::chmod(folder, 0777);
+  EXPECT_FALSE(found());
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ inline int64_t offset_of_half_past_ten() {
 }
 inline SessionIdentity identity(uint32_t epoch = 1) { return {kSession, offset_of_half_past_ten(), epoch}; }
 inline MasterIdentity master(std::string rec = "r4100") {
-  return {std::move(rec), "bastion1", "sidrec-recorder", 4101};
+  return {std::move(rec), "bastion1", "sidrec-recorder", 4101, 997, true};
 }
 
 // An event and the buffer it lives in.

@@ -39,11 +39,11 @@ struct Writer : ::testing::Test {
 TEST_F(Writer, begins_a_session_with_a_readable_first_line_and_a_live_link) {
   begin();
   EXPECT_EQ(trail.file(), dir + "/20261123T223000Z-" + kSession + ".jsonl");
-  EXPECT_EQ(text(),
-            R"({"ev":"session.start","ts":"2026-11-23T22:30:00.000098Z","sid":"alice@203.0.113.7","session":")" +
-                kSession +
-                R"(","seq":1,"epoch":1,"rec":"r4100","v":1,"host":"bastion1","pid":4101,"program":"sidrec-recorder"})" +
-                "\n");
+  EXPECT_EQ(
+      text(),
+      R"({"ev":"session.start","ts":"2026-11-23T22:30:00.000098Z","sid":"alice@203.0.113.7","session":")" + kSession +
+          R"(","seq":1,"epoch":1,"rec":"r4100","v":1,"host":"bastion1","pid":4101,"program":"sidrec-recorder","uid":997,"installed":true})" +
+          "\n");
   EXPECT_EQ(std::filesystem::read_symlink(dir + "/.live"), "20261123T223000Z-" + kSession + ".jsonl");
 }
 

@@ -29,6 +29,7 @@ class Host:
     endings = None  # of traffic.Ending; None: those that go with half_close
     tls = None  # an ssl.SSLContext: what its clients speak
     starts_as = None  # the user its service manager starts it as; None: the test's own
+    more_groups = ()  # that it gives this user
 
     def __init__(self, backend_port=None):
         self.backend_port = backend_port
@@ -57,6 +58,7 @@ class Host:
         identity = {}
         if self.starts_as:
             identity = as_user(self.starts_as)
+            identity["extra_groups"] += self.more_groups
             os.chown(folder, identity["user"], identity["group"])
         self.prepare()
         with open(self.path("stdout"), "wb") as out, open(self.path("stderr"), "wb") as err:

@@ -13,6 +13,7 @@ from . import processes
 from .accounts import Missing, account
 from .deadline import TookTooLong, until
 from .echo import Client, EchoBackend
+from .installation import Installation
 from .recorders import recorders_of
 from .trail import Trail, has_ended, trail_paths
 
@@ -31,6 +32,7 @@ class Workplace:
         self.preload = os.path.join(BUILD, "libsidrec.so")
         self.recorder = os.path.join(BUILD, "sidrec-recorder")
         self.library_dir = None
+        self.installation = None
         self.settings = {"linger_ms": LINGER_MS}
         self.hosts, self._clients, self._backends, self._stopped = [], [], [], []
 
@@ -54,7 +56,9 @@ class Workplace:
             if kind is None:
                 raise
         finally:
-            if self.library_dir:
+            if self.installation:
+                self.installation.remove()
+            elif self.library_dir:
                 shutil.rmtree(self.library_dir, ignore_errors=True)
             if os.environ.get("SIDREC_KEEP"):
                 print(f"kept: {self.folder}", file=sys.stderr)
@@ -82,6 +86,16 @@ class Workplace:
         os.chmod(self.library_dir, 0o755)
         self.preload = shutil.copy(self.preload, self.library_dir)
         self.recorder = shutil.copy(self.recorder, self.library_dir)
+
+    def install(self):
+        """From here on recorders have a user of their own, whose all of this is."""
+        if os.geteuid() != 0:
+            raise Missing("only root can give the recorder a user of its own")
+        self.open_to_all()
+        self.installation = Installation(BUILD, self.audit_dir, self.run_dir, self.settings)
+        self.library_dir = self.installation.folder
+        self.preload, self.recorder = self.installation.preload, self.installation.recorder
+        return self.installation
 
     # -- programs
 

@@ -1,0 +1,94 @@
+#include "recorder/main/made_ring.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bit>
+#include <charconv>
+#include <cstring>
+
+#include "recorder/base/clock.h"
+#include "recorder/base/unique_fd.h"
+
+namespace sidrec {
+namespace {
+
+constexpr int kHostPatienceMs = 5000;  // of a host that is stopped in between; a running one answers at once
+
+bool parse(const std::string& text, uint32_t least, uint32_t most, uint32_t& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && value >= least && value <= most;
+}
+
+Result<UniqueFd> make_file(const std::string& run_dir, const std::string& path, size_t bytes) {
+  const std::string rings = run_dir + "/rings";
+  if (::mkdir(rings.c_str(), 0700) != 0 && errno != EEXIST) return errno_error("cannot make " + rings);
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return errno_error("cannot make the ring " + path);
+  // A store into a hole of a full tmpfs would kill the host (SIGBUS): all of it is had now, or there is no ring.
+  const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes));
+  if (error != 0) return errno_error("cannot make the ring " + path, error);
+  return fd;
+}
+
+Result<void> hand_over(int socket, int ring, const std::string& ring_id) {
+  iovec text{const_cast<char*>(ring_id.c_str()), ring_id.size() + 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof ring)] = {};
+  msghdr message{};
+  message.msg_iov = &text;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof ring);
+  std::memcpy(CMSG_DATA(rights), &ring, sizeof ring);
+  if (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0) return errno_error("cannot hand the ring over");
+  return {};
+}
+
+Result<void> await_header(int socket) {
+  pollfd answer{socket, POLLIN, 0};
+  char ready = 0;
+  if (::poll(&answer, 1, kHostPatienceMs) <= 0 || ::recv(socket, &ready, sizeof ready, MSG_DONTWAIT) != 1) {
+    return Error{"the host did not take its ring", ETIMEDOUT};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<MadeRing> make_ring_for_host(int socket, const std::string& run_dir, const std::string& lanes,
+                                    const std::string& lane_bytes) {
+  uint32_t lane_count = 0, lane_size = 0;
+  if (!parse(lanes, 1, ring::kMaxLanes, lane_count) ||
+      !parse(lane_bytes, ring::kMinLaneBytes, ring::kMaxLaneBytes, lane_size) || !std::has_single_bit(lane_size)) {
+    return Error{"a ring of impossible size", EINVAL};
+  }
+  ucred host{};
+  socklen_t length = sizeof host;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &host, &length) != 0)
+    return errno_error("descriptor 0 is no socket");
+
+  MadeRing made;
+  made.host = host.pid;
+  char stamp[9];
+  std::snprintf(stamp, sizeof stamp, "%08x", static_cast<unsigned>(monotonic_ns() >> 10));
+  made.ring_id = "r" + std::to_string(host.pid) + "-" + stamp;
+  made.path = run_dir + "/rings/" + made.ring_id + ".ring";
+  auto file = make_file(run_dir, made.path, ring::ring_bytes(lane_count, lane_size));
+  if (!file && file.error().code == EEXIST) return file.error();
+  Result<void> done = file ? hand_over(socket, file->get(), made.ring_id) : file.error();
+  // The host's shared lock is of the description it was sent: with ours gone, it lives as long as the host's mapping.
+  if (file) file->reset();
+  if (done) done = await_header(socket);
+  if (done) return made;
+  (void)::unlink(made.path.c_str());
+  return done.error();
+}
+
+}  // namespace sidrec
