@@ -11,6 +11,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 namespace sidrec {
 namespace {
@@ -40,6 +41,17 @@ bool take(const nlohmann::json& value, std::string& path) {
   return true;
 }
 
+bool take(const nlohmann::json& value, Fold& fold) {
+  constexpr std::array<std::pair<std::string_view, Fold>, 3> kWords = {
+      {{"none", Fold::kNone}, {"transfers", Fold::kTransfers}, {"all", Fold::kAll}}};
+  for (const auto& [word, meaning] : kWords) {
+    if (!value.is_string() || value.get_ref<const std::string&>() != word) continue;
+    fold = meaning;
+    return true;
+  }
+  return false;
+}
+
 // Nobody but root can have changed it.
 Result<void> check_is_roots(const std::string& path) {
   struct stat found {};
@@ -58,6 +70,7 @@ Outcome take_key(const std::string& key, const nlohmann::json& value, Settings& 
   if (key == "linger_ms") return outcome(take(value, {0, 600'000}, settings.linger_ms));
   if (key == "order_window_ms") return outcome(take(value, {0, 500}, settings.order_window_ms));
   if (key == "spool_bytes") return outcome(take(value, {0, 64 * kGiB}, settings.spool_bytes));
+  if (key == "fold") return outcome(take(value, settings.fold));
   if (key == "audit_dir") return outcome(take(value, settings.audit_dir));
   if (key == "run_dir") return outcome(take(value, settings.run_dir));
   if (std::find(kShimKeys.begin(), kShimKeys.end(), key) != kShimKeys.end()) return Outcome::kTaken;

@@ -12,6 +12,8 @@
 
 namespace sidrec {
 
+enum class Fold : uint8_t { kNone, kTransfers, kAll };  // transfers: sftp and scp; all: everything but terminals
+
 struct Settings {
   // After this time a slave that was told to wait asks again (S6). 1 to 600,000.
   uint32_t retry_ms = 10'000;
@@ -23,6 +25,8 @@ struct Settings {
   uint32_t order_window_ms = 20;
   // The bound of one SID's spool file, for the time it must wait for its master. 0 to 64 GiB; with 0 there is none.
   uint64_t spool_bytes = 64 * 1024 * 1024;
+  // What of a bulk transfer is kept: all, or its first and last 64 KiB with its length and hash.
+  Fold fold = Fold::kTransfers;
   // Absolute. Used by a recorder that does not believe its host (DESIGN D13); else the shim, which knows more, has
   // them.
   std::string audit_dir = "/var/log/sidrec";

@@ -39,6 +39,8 @@ std::string arrow(const nlohmann::json& line, const Painter& paint) {
 std::string data_text(const nlohmann::json& line, const Painter& paint) {
   if (line.contains("masked"))
     return arrow(line, paint) + " " + paint(kDim, count_at(line, "masked") + " bytes masked");
+  if (line.contains("folded"))
+    return arrow(line, paint) + " " + paint(kDim, count_at(line, "folded") + " bytes folded");
   const auto payload = payload_of(line);
   return arrow(line, paint) + " " + (payload ? printable(*payload, kShownBytes) : paint(kRed, "(bytes unreadable)"));
 }
@@ -88,6 +90,14 @@ std::string gap_text(const nlohmann::json& line, const Painter& paint) {
          text_at(line, "why");
 }
 
+std::string transfer_text(const nlohmann::json& line, const Painter& paint) {
+  std::string text = arrow(line, paint) + " " + paint(kBold, text_at(line, "protocol")) + " ";
+  if (line.contains("name")) text += text_at(line, "name") + ", ";
+  text += count_at(line, "len") + " bytes, sha256 " + text_at(line, "sha256");
+  const auto finished = line.find("finished");
+  return finished != line.end() && *finished == true ? text : text + paint(kRed, ", not finished");
+}
+
 std::string start_text(const nlohmann::json& line, const Painter& paint) {
   return paint(kBold, "session " + text_at(line, "sid")) + " started " +
          printable(string_at(line, "ts").substr(0, 10)) + " (UTC) on " + text_at(line, "host") + ", id " +
@@ -115,6 +125,7 @@ std::string what_happened(const nlohmann::json& line, const Painter& paint) {
   if (ev == "chan.close") return chan_close_text(line, paint);
   if (ev == "identity") return identity_text(line, paint);
   if (ev == "tty.resize") return "terminal " + count_at(line, "cols") + "x" + count_at(line, "rows");
+  if (ev == "transfer") return transfer_text(line, paint);
   if (ev == "session.start") return start_text(line, paint);
   if (ev == "session.end") return end_text(line, paint);
   if (ev == "master.change") return change_text(line, paint);

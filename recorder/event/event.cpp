@@ -18,11 +18,14 @@ static bool payload_fits(const EventHeader& header) {
     case EventKind::kConnClose: return header.payload == sizeof(ConnClose);
     case EventKind::kData: return header.payload == header.len && header.len > 0;
     case EventKind::kGap:
-    case EventKind::kMasked: return header.payload == 0;
+    case EventKind::kMasked:
+    case EventKind::kFolded: return header.payload == 0;
     case EventKind::kChanOpen: return header.payload == sizeof(ChanOpen);
     case EventKind::kChanClose: return header.payload == sizeof(ChanClose);
     case EventKind::kIdentity: return header.payload == sizeof(Identity);
     case EventKind::kResize: return header.payload == sizeof(TerminalSize);
+    case EventKind::kTransfer:
+      return header.payload >= sizeof(Transfer) && header.payload <= sizeof(Transfer) + kMaxTransferName;
   }
   return false;
 }
@@ -54,6 +57,8 @@ ConnClose conn_close_of(const EventView& event) { return payload_of<ConnClose>(e
 ChanOpen chan_open_of(const EventView& event) { return payload_of<ChanOpen>(event); }
 ChanClose chan_close_of(const EventView& event) { return payload_of<ChanClose>(event); }
 TerminalSize terminal_size_of(const EventView& event) { return payload_of<TerminalSize>(event); }
+Transfer transfer_of(const EventView& event) { return payload_of<Transfer>(event); }
+std::string_view transfer_name_of(const EventView& event) { return event.payload.substr(sizeof(Transfer)); }
 
 Identity identity_of(const EventView& event) {
   auto identity = payload_of<Identity>(event);

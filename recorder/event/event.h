@@ -28,7 +28,9 @@ enum class EventKind : uint8_t {
   kChanClose = 6,
   kIdentity = 7,
   kResize = 8,
-  kMasked = 9,  // data whose bytes were left out on purpose
+  kMasked = 9,     // data whose bytes were left out on purpose: a secret
+  kFolded = 10,    // data whose bytes were left out on purpose: the middle of a transfer
+  kTransfer = 11,  // what was transferred
 };
 enum class Direction : uint8_t { kIn = 0, kOut = 1, kErr = 2 };  // kErr: a command's stderr, on its way to the client
 inline constexpr size_t kDirections = 3;
@@ -37,6 +39,7 @@ enum class GapWhy : uint8_t { kOverflow = 1, kSplice, kSendfile, kDiscarded, kNo
 enum class Via : uint8_t { kAccept = 0, kInherited = 1, kPassed = 2, kUnknown = 3, kConnect = 4 };
 enum class ChanKind : uint8_t { kPty = 1, kExec = 2, kForward = 3, kAgent = 4, kX11 = 5 };
 enum class IdentityHow : uint8_t { kSetresuid = 1, kPamSession = 2 };
+enum class TransferProtocol : uint8_t { kStream = 1, kSftp = 2, kScp = 3 };
 
 inline constexpr uint32_t kNoLane = 0xffffffffu;
 inline constexpr uint32_t kMaxEventPayload = 64 * 1024;
@@ -44,7 +47,7 @@ inline constexpr uint32_t kMaxEventPayload = 64 * 1024;
 struct EventHeader {
   uint32_t payload;  // bytes that follow the header, padding not counted
   EventKind kind;
-  Direction dir;  // data, gap, masked
+  Direction dir;  // data, gap, masked, folded, transfer
   uint8_t why;    // GapWhy or CloseWhy
   uint8_t reserved;
   uint64_t time_ns;  // CLOCK_MONOTONIC, when it happened in the host
@@ -53,8 +56,8 @@ struct EventHeader {
   uint32_t lane;
   uint32_t reserved2;
   uint64_t pos;
-  uint64_t off;      // data, gap, masked: of the first byte, within connection, channel and direction
-  uint64_t len;      // data, gap, masked: bytes
+  uint64_t off;      // data, gap, masked, folded: of the first byte, within connection, channel and direction
+  uint64_t len;      // data, gap, masked, folded: bytes
   uint64_t records;  // gap: how many calls
 };
 static_assert(sizeof(EventHeader) == 72);
@@ -122,6 +125,20 @@ struct TerminalSize {
 };
 static_assert(sizeof(TerminalSize) == 8);
 
+// Payload of kTransfer; the name follows, up to kMaxTransferName bytes.
+struct Transfer {
+  uint64_t bytes;  // that passed
+  uint64_t size;   // as the protocol announced it
+  uint8_t size_known;
+  uint8_t sequential;  // all of it from its beginning on: the hash is the file's
+  uint8_t finished;
+  TransferProtocol protocol;
+  uint8_t reserved[4];
+  uint8_t sha256[32];
+};
+static_assert(sizeof(Transfer) == 56);
+inline constexpr size_t kMaxTransferName = 8192;
+
 // One event inside a buffer that outlives it.
 struct EventView {
   const EventHeader* header;
@@ -150,5 +167,7 @@ ChanOpen chan_open_of(const EventView& event);
 ChanClose chan_close_of(const EventView& event);
 Identity identity_of(const EventView& event);
 TerminalSize terminal_size_of(const EventView& event);
+Transfer transfer_of(const EventView& event);
+std::string_view transfer_name_of(const EventView& event);
 
 }  // namespace sidrec

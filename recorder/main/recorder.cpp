@@ -22,7 +22,8 @@ Recorder::Recorder(const RingFile& ring, Surroundings& around)
       around_(around),
       reader_(ring, [this](const std::string& why) { around_.log.error(why); }),
       tracker_(sid_template_of(ring.facts()), {ring.facts().host_pid, ring.facts().program, ring.facts().sid_source},
-               *this, [this](uint64_t conn, const ConnOpen& open) { return diag_.is_held(conn, open); }),
+               *this, [this](uint64_t conn, const ConnOpen& open) { return diag_.is_held(conn, open); },
+               around.settings.fold),
       outstanding_(ring.facts().lanes),
       watcher_(ring) {}
 

@@ -37,7 +37,8 @@ class Outstanding {
     auto& entries = lanes_[lane];
     while (!entries.empty()) {
       const Entry& front = entries.front();
-      const uint64_t mark = front.owner == kNobody ? front.end_pos : safe(front.owner, lane);
+      // A mark within a record is of one of several events that it caused.
+      const uint64_t mark = front.owner == kNobody ? front.end_pos : safe(front.owner, lane) & ~uint64_t{7};
       tail = std::max(tail, std::min(mark, front.end_pos));
       if (tail < front.end_pos) break;
       entries.pop_front();

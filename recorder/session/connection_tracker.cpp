@@ -15,6 +15,16 @@ constexpr uint64_t kFirstPauseNs = 5 * kMillisecond;
 constexpr uint64_t kLongestPauseNs = 250 * kMillisecond;
 constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
+// Between the ends of two records no record ends: room for the open that must be invented, and for events that are not
+// their record's last. A record's end is a multiple of 8, so a mark on one of these is rounded down to the record
+// before.
+constexpr size_t kMostPieces = 6;
+// Of what no record caused, positions are the connection's or channel's, and this apart.
+constexpr uint64_t kLanelessStep = uint64_t{1} << 48;
+constexpr size_t kMostLaneless = 0x7fff;
+
+uint64_t start_of(const RingRecord& record) { return record.pos - ring::record_bytes(record.payload.size()); }
+
 template <typename T>
 T payload_of(const RingRecord& record) {
   T value{};
@@ -55,8 +65,12 @@ uint8_t kernel_known(uint8_t certainty, uint64_t kernel, uint64_t ours) {
 
 }  // namespace
 
-ConnectionTracker::ConnectionTracker(SidTemplate sid_template, Host host, Sink& sink, StillHeld still_held)
-    : sid_template_(std::move(sid_template)), host_(std::move(host)), sink_(sink), still_held_(std::move(still_held)) {}
+ConnectionTracker::ConnectionTracker(SidTemplate sid_template, Host host, Sink& sink, StillHeld still_held, Fold fold)
+    : sid_template_(std::move(sid_template)),
+      fold_(fold),
+      host_(std::move(host)),
+      sink_(sink),
+      still_held_(std::move(still_held)) {}
 
 OwnerId ConnectionTracker::take(const RingRecord& in_ring) {
   RingRecord record = in_ring;
@@ -111,6 +125,7 @@ ConnectionTracker::Connection& ConnectionTracker::open(uint64_t conn, const Conn
   copy_text(connection.open.program, host_.program);
   copy_text(connection.open.sid_source, host_.sid_source);
   connection.opened_ns = record.header.time_ns;
+  connection.flow.folding = folding_for(false, fold_ == Fold::kAll && facts.counted == 0);
   const bool needs_user = sid_template_.needs_user() && connection.open.counted != 0;
   if (needs_user || !waiting_.empty()) {
     connection.owner = sink_.owner_unknown();
@@ -188,7 +203,9 @@ OwnerId ConnectionTracker::emit_span(const RingRecord& record, EventKind kind, u
                                      std::string_view payload) {
   const auto subject = subject_of(record);
   if (!subject) return kNobody;
+  if (subject->flow.folding && kind == EventKind::kData) return fold(*subject, record);
   EventHeader header = header_of(record, kind);
+  end_folding(*subject, header.time_ns);
   header.conn = subject->conn;
   header.chan = subject->chan;
   header.dir = static_cast<Direction>(record.header.dir);
@@ -202,6 +219,87 @@ OwnerId ConnectionTracker::emit_span(const RingRecord& record, EventKind kind, u
   }
   subject->flow.offset[record.header.dir] += bytes;
   return emit(subject->connection.owner, header, payload);
+}
+
+// --- what is kept in short
+
+std::unique_ptr<fold::Folding> ConnectionTracker::folding_for(bool speaks_ssh, bool may_be_transfer) const {
+  if (fold_ == Fold::kNone || !may_be_transfer) return nullptr;
+  using What = fold::Folding::What;
+  return std::make_unique<fold::Folding>(fold_ == Fold::kAll ? What::kAll : What::kTransfers, speaks_ssh);
+}
+
+OwnerId ConnectionTracker::fold(const Subject& subject, const RingRecord& record) {
+  Flow& flow = subject.flow;
+  const auto dir = static_cast<Direction>(record.header.dir);
+  auto folded = flow.folding->take(dir, flow.offset[record.header.dir], record.payload);
+  flow.offset[record.header.dir] += record.payload.size();
+  if (flow.folding->is_idle()) flow.folding.reset();
+  EventHeader base = header_of(record, EventKind::kData);
+  base.pos = start_of(record) + 1;
+  return emit_folded(subject, base, std::move(folded), record.pos) ? subject.connection.owner : kNobody;
+}
+
+// Lets go of all that is held back, before what has interrupted or ended the stream. No record caused these events.
+void ConnectionTracker::end_folding(const Subject& subject, uint64_t time_ns) {
+  Flow& flow = subject.flow;
+  if (!flow.folding && flow.transfers_to_tell.empty()) return;
+  EventHeader base{};
+  base.time_ns = time_ns;
+  base.lane = kNoLane;
+  base.pos = subject.chan != 0 ? subject.chan : subject.conn;
+  const auto folding = std::move(flow.folding);
+  emit_folded(subject, base, folding ? folding->end() : fold::Folded{}, 0);
+}
+
+// Pieces first, then what was transferred. Behind `base.pos` there is room for few events of one record; transfers that
+// find none wait for the next. `last_pos`: the last event's, 0 for none.
+bool ConnectionTracker::emit_folded(const Subject& subject, EventHeader base, fold::Folded folded, uint64_t last_pos) {
+  base.conn = subject.conn;
+  base.chan = subject.chan;
+  auto& transfers = subject.flow.transfers_to_tell;
+  for (auto& transfer : folded.transfers) transfers.push_back(std::move(transfer));
+  const bool has_lane = base.lane != kNoLane;
+  const size_t most = has_lane ? kMostPieces : kMostLaneless;
+  const size_t pieces = folded.pieces.size();
+  const size_t events = std::min(most, pieces + transfers.size());
+  const uint64_t step = has_lane ? 1 : kLanelessStep;
+  for (size_t i = 0; i < events; ++i) {
+    EventHeader header = base;
+    header.pos = i + 1 == events && last_pos != 0 ? last_pos : base.pos + (i + 1) * step;
+    if (i < pieces) {
+      emit_piece(subject, header, folded.pieces[i]);
+    } else {
+      emit_transfer(subject, header, transfers[i - pieces]);
+    }
+  }
+  if (events > pieces) transfers.erase(transfers.begin(), transfers.begin() + static_cast<ptrdiff_t>(events - pieces));
+  return events > 0;
+}
+
+void ConnectionTracker::emit_piece(const Subject& subject, EventHeader header, const fold::Piece& piece) {
+  header.kind = piece.bytes.empty() ? EventKind::kFolded : EventKind::kData;
+  header.dir = piece.dir;
+  header.off = piece.off;
+  header.len = piece.len;
+  header.records = 1;
+  emit(subject.connection.owner, header, piece.bytes);
+}
+
+void ConnectionTracker::emit_transfer(const Subject& subject, EventHeader header, const fold::TransferFacts& transfer) {
+  header.kind = EventKind::kTransfer;
+  header.dir = transfer.dir;
+  Transfer facts{};
+  facts.bytes = transfer.bytes;
+  facts.size = transfer.size.value_or(0);
+  facts.size_known = transfer.size.has_value();
+  facts.sequential = transfer.sequential;
+  facts.finished = transfer.finished;
+  facts.protocol = transfer.protocol;
+  std::copy(transfer.sha256.begin(), transfer.sha256.end(), facts.sha256);
+  std::string payload(view_of(facts));
+  payload.append(transfer.name, 0, kMaxTransferName);
+  emit(subject.connection.owner, header, payload);
 }
 
 OwnerId ConnectionTracker::on_count(const RingRecord& record) {
@@ -219,9 +317,12 @@ OwnerId ConnectionTracker::on_chan_open(const RingRecord& record) {
   if (at == connections_.end() || !is_channel || conn_of_channel_.contains(record.header.subject)) return kNobody;
   const uint64_t chan = record.header.subject & ~ring::kChannelBit;
   conn_of_channel_[record.header.subject] = said.conn;
-  at->second.channels[chan] = {};
   ChanOpen facts{};
   facts.kind = static_cast<ChanKind>(said.kind);
+  const bool is_command = facts.kind == ChanKind::kExec;
+  const bool may_be_transfer = is_command || (fold_ == Fold::kAll && facts.kind == ChanKind::kForward);
+  at->second.channels[chan] = {};
+  at->second.channels[chan].folding = folding_for(is_command, may_be_transfer);
   facts.via = static_cast<Via>(said.via);
   facts.family = said.family;
   facts.counted = said.counted;
@@ -242,6 +343,7 @@ OwnerId ConnectionTracker::on_chan_close(const RingRecord& record) {
   header.conn = subject->conn;
   header.chan = subject->chan;
   header.why = static_cast<uint8_t>(record.header.why == ring::kExited ? CloseWhy::kExited : CloseWhy::kClosed);
+  end_folding(*subject, header.time_ns);
   ChanClose facts{};
   std::copy(std::begin(subject->flow.offset), std::end(subject->flow.offset), facts.bytes);
   Connection& connection = subject->connection;
@@ -306,7 +408,7 @@ ConnectionTracker::Connection& ConnectionTracker::known(const RingRecord& record
   if (const auto at = connections_.find(record.header.subject); at != connections_.end()) return at->second;
   ConnOpen facts{};
   facts.via = Via::kUnknown;
-  Connection& connection = open(record.header.subject, facts, record, record.pos - 1);
+  Connection& connection = open(record.header.subject, facts, record, start_of(record) + 1);
   hold(connection, record.header.pid);
   return connection;
 }
@@ -412,11 +514,12 @@ std::optional<uint64_t> ConnectionTracker::deadline_ns() const {
 
 // Channels that nobody closed end with their connection.
 void ConnectionTracker::close_channels(Connections::iterator at, const EventHeader& closing) {
-  for (const auto& [chan, flow] : at->second.channels) {
+  for (auto& [chan, flow] : at->second.channels) {
     EventHeader header = closing;
     header.kind = EventKind::kChanClose;
     header.chan = header.pos = chan;
     header.lane = kNoLane;
+    end_folding({at->second, at->first, chan, flow}, header.time_ns);
     ChanClose facts{};
     std::copy(std::begin(flow.offset), std::end(flow.offset), facts.bytes);
     conn_of_channel_.erase(chan | ring::kChannelBit);
@@ -428,6 +531,7 @@ void ConnectionTracker::close_channels(Connections::iterator at, const EventHead
 void ConnectionTracker::close(Connections::iterator at, EventHeader header) {
   settle(at->second);
   close_channels(at, header);
+  end_folding({at->second, at->first, 0, at->second.flow}, header.time_ns);
   const Connection& connection = at->second;
   ConnClose facts{};
   const Flow& flow = connection.flow;

@@ -7,10 +7,11 @@
 //  3. A connection closes when no process holds a descriptor of it. Holders are counted by pid; once a fork or a
 //     descriptor passed away may have made holders that nobody counted, the kernel is asked (StillHeld).
 //     The same holds, kSilentNs later, for what was open when records were lost: a Release may be among them.
-//  4. An event's identity is its record's position, unique and growing within a lane. The open that must be invented
-//     for data of an unknown connection has the position before it: no record ends there.
-//  5. A close that no record caused (the host died, or the kernel said so) has no lane, and the connection as pos; of a
-//     channel, the channel.
+//  4. An event's identity is its record's position, unique and growing within a lane. Of several that one record causes
+//     (an open that must be invented, what a folding has held back) all but the last have one of the seven positions
+//     behind the record before, where no record ends.
+//  5. What no record caused (a close when the host died, the rest of a folding) has no lane, and the connection as pos;
+//     of a channel, the channel; of a folding's rest, numbers apart (kLanelessStep).
 //  6. A connection whose SID needs to know who logs in waits for that, at most kUserPatienceNs, kMaxWaitingBytes of
 //     events, or until its close; then the user is "-". What comes after it in the ring waits behind it, so that a
 //     SID's events keep the order of their positions.
@@ -20,6 +21,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +29,9 @@
 #include <vector>
 
 #include "recorder/base/clock.h"
+#include "recorder/base/settings.h"
 #include "recorder/event/event.h"
+#include "recorder/fold/folding.h"
 #include "recorder/ring/outstanding.h"
 #include "recorder/ring/ring_reader.h"
 #include "recorder/session/sid_template.h"
@@ -56,7 +60,7 @@ class ConnectionTracker {
     std::string sid_source;  // where the template came from: "env", "config", "default"
   };
 
-  ConnectionTracker(SidTemplate sid_template, Host host, Sink& sink, StillHeld still_held);
+  ConnectionTracker(SidTemplate sid_template, Host host, Sink& sink, StillHeld still_held, Fold fold = Fold::kNone);
 
   // The owner of what came of the record, kNobody when no event did.
   OwnerId take(const RingRecord& record);
@@ -83,6 +87,8 @@ class ConnectionTracker {
   struct Flow {
     uint64_t offset[kDirections] = {};
     uint64_t missing[kDirections] = {};
+    std::unique_ptr<fold::Folding> folding;  // where transfers may have to be kept in short
+    std::vector<fold::TransferFacts> transfers_to_tell;
   };
   struct Connection {
     OwnerId owner = kNobody;
@@ -120,6 +126,12 @@ class ConnectionTracker {
   void settle(Connection& connection);
   void release_waiting();
   std::optional<Subject> subject_of(const RingRecord& record);
+  std::unique_ptr<fold::Folding> folding_for(bool speaks_ssh, bool may_be_transfer) const;
+  OwnerId fold(const Subject& subject, const RingRecord& record);
+  void end_folding(const Subject& subject, uint64_t time_ns);
+  bool emit_folded(const Subject& subject, EventHeader base, fold::Folded folded, uint64_t last_pos);
+  void emit_piece(const Subject& subject, EventHeader header, const fold::Piece& piece);
+  void emit_transfer(const Subject& subject, EventHeader header, const fold::TransferFacts& transfer);
   OwnerId emit_span(const RingRecord& record, EventKind kind, uint64_t bytes, std::string_view payload);
   OwnerId on_count(const RingRecord& record);
   OwnerId on_chan_open(const RingRecord& record);
@@ -143,6 +155,7 @@ class ConnectionTracker {
   void close_without_record(Connections::iterator at, CloseWhy why, uint64_t now_ns);
 
   SidTemplate sid_template_;
+  Fold fold_;
   Host host_;
   Sink& sink_;
   StillHeld still_held_;

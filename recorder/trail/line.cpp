@@ -6,6 +6,7 @@
 #include <charconv>
 #include <limits>
 
+#include "recorder/base/sha256.h"
 #include "recorder/trail/json_text.h"
 
 namespace sidrec {
@@ -113,6 +114,15 @@ std::string_view word_of(IdentityHow how) {
   return "unknown";
 }
 
+std::string_view word_of(TransferProtocol protocol) {
+  switch (protocol) {
+    case TransferProtocol::kStream: return "stream";
+    case TransferProtocol::kSftp: return "sftp";
+    case TransferProtocol::kScp: return "scp";
+  }
+  return "unknown";
+}
+
 LineWriter::LineWriter(std::string_view sid, const SessionIdentity& identity)
     : clock_offset_ns_(identity.clock_offset_ns), session_fragment_("\",\"sid\":") {
   append_json_name(session_fragment_, sid);
@@ -156,7 +166,8 @@ void LineWriter::event(std::string& out, uint64_t seq, std::string_view rec, con
   static constexpr std::string_view kOpenings[] = {
       R"({"ev":"conn.open","ts":")",  R"({"ev":"data","ts":")",       R"({"ev":"gap","ts":")",
       R"({"ev":"conn.close","ts":")", R"({"ev":"chan.open","ts":")",  R"({"ev":"chan.close","ts":")",
-      R"({"ev":"identity","ts":")",   R"({"ev":"tty.resize","ts":")", R"({"ev":"data","ts":")"};
+      R"({"ev":"identity","ts":")",   R"({"ev":"tty.resize","ts":")", R"({"ev":"data","ts":")",
+      R"({"ev":"data","ts":")",       R"({"ev":"transfer","ts":")"};
   begin_line(out, kOpenings[static_cast<size_t>(event->kind) - 1], event->time_ns, seq);
   origin(out, rec, *event.header);
   switch (event->kind) {
@@ -168,7 +179,9 @@ void LineWriter::event(std::string& out, uint64_t seq, std::string_view rec, con
     case EventKind::kChanClose: chan_close(out, event); break;
     case EventKind::kIdentity: identity(out, event); break;
     case EventKind::kResize: resize(out, event); break;
-    case EventKind::kMasked: masked(out, *event.header); break;
+    case EventKind::kMasked:
+    case EventKind::kFolded: left_out(out, *event.header); break;
+    case EventKind::kTransfer: transfer(out, event); break;
   }
   end_line(out, late);
 }
@@ -214,10 +227,27 @@ void LineWriter::resize(std::string& out, const EventView& event) {
   Fields().key(",\"rows\":").number(size.rows).key(",\"cols\":").number(size.cols).append_to(out);
 }
 
-void LineWriter::masked(std::string& out, const EventHeader& header) {
+void LineWriter::left_out(std::string& out, const EventHeader& header) {
   Fields fields;
   fields.key(",\"dir\":\"").word(word_of(header.dir)).key("\",\"off\":").number(header.off);
-  fields.key(",\"len\":").number(header.len).key(",\"masked\":").number(header.len).append_to(out);
+  fields.key(",\"len\":").number(header.len);
+  header.kind == EventKind::kMasked ? fields.key(",\"masked\":") : fields.key(",\"folded\":");
+  fields.number(header.len).append_to(out);
+}
+
+void LineWriter::transfer(std::string& out, const EventView& event) {
+  const Transfer transfer = transfer_of(event);
+  Fields fields;
+  fields.key(",\"dir\":\"").word(word_of(event->dir)).key("\",\"protocol\":\"").word(word_of(transfer.protocol));
+  fields.key("\"").append_to(out);
+  const std::string_view name = transfer_name_of(event);
+  if (!name.empty()) append_json_name(out.append(",\"name\":"), name);
+  Fields numbers;
+  if (transfer.size_known != 0) numbers.key(",\"size\":").number(transfer.size);
+  numbers.key(",\"len\":").number(transfer.bytes).key(",\"sha256\":\"").append_to(out);
+  out.append(hex(std::to_array(transfer.sha256)));
+  out.append("\",\"sequential\":").append(transfer.sequential != 0 ? "true" : "false");
+  out.append(",\"finished\":").append(transfer.finished != 0 ? "true" : "false");
 }
 
 void LineWriter::data(std::string& out, const EventView& event) {

@@ -45,7 +45,8 @@ class LineWriter {
   void chan_close(std::string& out, const EventView& event);
   void identity(std::string& out, const EventView& event);
   void resize(std::string& out, const EventView& event);
-  void masked(std::string& out, const EventHeader& header);
+  void left_out(std::string& out, const EventHeader& header);
+  void transfer(std::string& out, const EventView& event);
 
   int64_t clock_offset_ns_;
   TimestampWriter timestamp_;
@@ -61,5 +62,6 @@ std::string_view word_of(CloseWhy why);
 std::string_view word_of(Via via);
 std::string_view word_of(ChanKind kind);
 std::string_view word_of(IdentityHow how);
+std::string_view word_of(TransferProtocol protocol);
 
 }  // namespace sidrec

@@ -79,6 +79,7 @@ class Reassembler {
     const uint64_t len = number_at(parsed, "len");
     if (off < result_.bytes) return hole("the trail holds " + span_text(off, len) + " twice");
     if (parsed.contains("masked")) return hole("masked on purpose: " + span_text(off, len));
+    if (parsed.contains("folded")) return hole("folded, see its transfer line: " + span_text(off, len));
     if (string_at(parsed, "ev") == "gap") {
       return hole("a gap, " + string_at(parsed, "why") + ": " + span_text(off, len) + " passed unrecorded");
     }

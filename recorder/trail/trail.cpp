@@ -101,7 +101,7 @@ Result<void> Trail::begin(const SessionIdentity& identity, const MasterIdentity&
   seq_ = 0;
   latest_wall_us_ = 0;
   totals_ = {};
-  laneless_closes_.clear();
+  laneless_.clear();
   falls_back(time_ns);
   lines_->session_start(pending_, ++seq_, time_ns, master);
   if (auto started = commit(); !started) {
@@ -155,7 +155,7 @@ Result<Watermarks> Trail::resume(const SessionIdentity& identity, const MasterId
   start_lines(identity, last_epoch + 1);
   seq_ = scan->last_seq;
   totals_ = std::move(scan->totals);
-  laneless_closes_ = std::move(scan->laneless_closes);
+  laneless_ = std::move(scan->laneless);
   start_wall_ns_ = scan->started ? scan->start_wall_ns : lines_->wall_ns(time_ns);
   latest_wall_us_ = scan->latest_wall_ns / 1000;
   falls_back(time_ns);
@@ -176,19 +176,19 @@ bool Trail::falls_back(uint64_t time_ns) {
 }
 
 void Trail::append(std::string_view rec, const EventView& event, bool late) {
+  if (event->lane == kNoLane && laneless_.contains({event->pos, std::string(rec)})) return;
   switch (event->kind) {
     case EventKind::kData:
-    case EventKind::kMasked: totals_.data(event->dir, event->len); break;
+    case EventKind::kMasked:
+    case EventKind::kFolded: totals_.data(event->dir, event->len); break;
     case EventKind::kGap: totals_.gap(event->dir, event->len); break;
     case EventKind::kConnOpen: totals_.opened(rec, event->conn); break;
-    case EventKind::kConnClose:
-      if (event->lane == kNoLane && laneless_closes_.contains({event->conn, std::string(rec)})) return;
-      totals_.closed(rec, event->conn);
-      break;
+    case EventKind::kConnClose: totals_.closed(rec, event->conn); break;
     case EventKind::kChanOpen:
     case EventKind::kChanClose:
     case EventKind::kIdentity:
-    case EventKind::kResize: totals_.other(); break;
+    case EventKind::kResize:
+    case EventKind::kTransfer: totals_.other(); break;
   }
   const bool fell = falls_back(event->time_ns);
   lines_->event(pending_, ++seq_, rec, event, late || fell);

@@ -48,7 +48,7 @@ class Trail : public StorageEngine {
   // Reads the whole trail (trail_scan.h says why and what it costs). The new epoch is one above the highest that the
   // trail or `identity` knows. An identity with epoch 0 comes from find_unfinished(), not from a peer: the
   // master.change then says "recovered", else "master gone". Facts without a lane have no watermark: append() itself
-  // leaves out a close of that kind which the trail holds already.
+  // leaves out those which the trail holds already.
   Result<Watermarks> resume(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) override;
 
   void append(std::string_view rec, const EventView& event, bool late) override;
@@ -83,7 +83,7 @@ class Trail : public StorageEngine {
   uint64_t start_wall_ns_ = 0;
   uint64_t latest_wall_us_ = 0;
   TotalsCounter totals_;
-  std::set<std::pair<uint64_t, std::string>> laneless_closes_;
+  std::set<std::pair<uint64_t, std::string>> laneless_;
   bool end_written_ = false;
 };
 

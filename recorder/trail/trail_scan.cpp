@@ -38,8 +38,7 @@ class Scanner {
 
   void watermark(const LineFacts& facts) {
     if (*facts.lane == kNoLane) {
-      const auto conn = conn_of(facts.conn);
-      if (facts.kind == LineKind::kConnClose && conn) scan_.laneless_closes.emplace(*conn, facts.rec);
+      scan_.laneless.emplace(facts.pos, facts.rec);
       return;
     }
     if (mark_ == nullptr || mark_->first.second != *facts.lane || mark_->first.first != facts.rec) {

@@ -27,8 +27,8 @@ struct TrailScan {
   std::string master;           // the last one named
   TotalsCounter totals;
   Watermarks watermarks;
-  // Closes that no record caused have no position to compare: (conn, rec) of each one in the trail.
-  std::set<std::pair<uint64_t, std::string>> laneless_closes;
+  // Facts that no record caused have no watermark: (pos, rec) of each one in the trail.
+  std::set<std::pair<uint64_t, std::string>> laneless;
   uint64_t whole_bytes = 0;    // up to the end of the last whole line
   uint64_t torn_bytes = 0;     // behind it
   uint64_t foreign_lines = 0;  // whole lines that are no trail lines: left alone, not counted in anything

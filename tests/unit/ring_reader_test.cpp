@@ -200,24 +200,31 @@ TEST_F(RingReaderTest, news_is_what_was_published_since_the_last_pass) {
 
 TEST(ring_outstanding, a_lane_is_freed_in_order_up_to_the_first_record_that_is_not_safe) {
   Outstanding outstanding(1);
-  outstanding.add(0, 100, 1), outstanding.add(0, 200, kNobody), outstanding.add(0, 300, 2), outstanding.add(0, 400, 1);
-  uint64_t marks[3] = {0, 0, 300};
+  outstanding.add(0, 800, 1), outstanding.add(0, 1600, kNobody), outstanding.add(0, 2400, 2),
+      outstanding.add(0, 3200, 1);
+  uint64_t marks[3] = {0, 0, 2400};
   const auto safe = [&marks](OwnerId owner, uint32_t) { return marks[owner]; };
   EXPECT_EQ(outstanding.advance(0, 0, safe), 0u);
-  marks[1] = 100;
-  EXPECT_EQ(outstanding.advance(0, 0, safe), 300u);
-  marks[1] = 400;
-  EXPECT_EQ(outstanding.advance(0, 300, safe), 400u);
+  marks[1] = 800;
+  EXPECT_EQ(outstanding.advance(0, 0, safe), 2400u);
+  marks[1] = 3200;
+  EXPECT_EQ(outstanding.advance(0, 2400, safe), 3200u);
 }
 
 TEST(ring_outstanding, neighbours_of_one_owner_are_freed_one_by_one_all_the_same) {
   Outstanding outstanding(1);
-  for (uint64_t pos = 100; pos <= 1000; pos += 100) outstanding.add(0, pos, 1);
-  uint64_t mark = 300;
+  for (uint64_t pos = 800; pos <= 8000; pos += 800) outstanding.add(0, pos, 1);
+  uint64_t mark = 2400;
   const auto safe = [&mark](OwnerId, uint32_t) { return mark; };
-  EXPECT_EQ(outstanding.advance(0, 0, safe), 300u);
-  mark = 1000;
-  EXPECT_EQ(outstanding.advance(0, 300, safe), 1000u);
+  EXPECT_EQ(outstanding.advance(0, 0, safe), 2400u);
+  mark = 8000;
+  EXPECT_EQ(outstanding.advance(0, 2400, safe), 8000u);
+}
+
+TEST(ring_outstanding, a_mark_on_one_of_several_events_of_a_record_frees_only_the_record_before) {
+  Outstanding outstanding(1);
+  outstanding.add(0, 800, 1), outstanding.add(0, 1600, 1);
+  EXPECT_EQ(outstanding.advance(0, 0, [](OwnerId, uint32_t) { return uint64_t{803}; }), 800u);
 }
 
 TEST(ring_file, only_one_recorder_has_a_ring) {

@@ -30,6 +30,8 @@ class Flow:
         self.offset = {direction: 0 for direction in self.directions}
         self.bytes = {direction: bytearray() for direction in self.directions}
         self.masked = 0
+        self.folded = {direction: 0 for direction in self.directions}
+        self.transfers = []
         self.data_lines = []  # (seq, direction, length)
 
 
@@ -137,7 +139,7 @@ class Trail:
         elif kind == "conn.open":
             self._expect(record, record["conn"] not in self.connections, "a connection opens once")
             self.connections[record["conn"]] = Connection(record)
-        elif kind in ("data", "gap", "conn.close", "chan.open", "chan.close", "identity", "tty.resize"):
+        elif kind in ("data", "gap", "conn.close", "chan.open", "chan.close", "identity", "tty.resize", "transfer"):
             self._follow_connection(record)
 
     def _check_common(self, record):
@@ -204,6 +206,9 @@ class Trail:
 
     def _follow_flow(self, flow, record):
         direction = record["dir"]
+        if record["ev"] == "transfer":
+            flow.transfers.append(record)
+            return
         self._expect(record, record["off"] == flow.offset[direction], f"off ({flow.offset[direction]})")
         flow.offset[direction] += record["len"]
         if record["ev"] == "gap":
@@ -212,6 +217,10 @@ class Trail:
         if "masked" in record:
             self._expect(record, record["masked"] == record["len"] and not {"text", "b64"} & set(record), "masked whole")
             flow.masked += record["len"]
+            return
+        if "folded" in record:
+            self._expect(record, record["folded"] == record["len"] and not {"text", "b64"} & set(record), "folded whole")
+            flow.folded[direction] += record["len"]
             return
         data = payload(record)
         if self._take:
