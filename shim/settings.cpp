@@ -177,8 +177,8 @@ long make_dir(const char* path) {
 
 // Directories for the recorder to write to: 0, or one line has said what to do.
 bool make_dirs() {
-  const char* remedy = g_settings.recorder_uid ? "give it to the recorder's user (sidrec install does)"
-                                               : "create it for this user or set another";
+  const char* remedy =
+      g_settings.recorder_uid ? "give it to the recorder's user (chown)" : "create it for this user or set another";
   struct Place {
     const char* what;
     const char* path;

@@ -98,7 +98,9 @@ Result<StoreLocation> store_of(const ProcessFacts& process, const StoreOptions& 
     source.variable = [&](const char* name) { return variable_of(process.environment, name); };
     source.uid = process.who.uid;
   }
-  auto store = locate_store(options, source);
+  const RecorderFile recorder = RecorderFile::beside(process.mappings.library);
+  auto store = recorder.serves_a_stranger(process.who) ? installed_store(options, recorder.folder())
+                                                       : locate_store(options, source);
   if (store && !process.mappings.rings.empty()) store->run_dir = process.mappings.rings.front().run_dir();
   return store;
 }
@@ -111,8 +113,10 @@ void check_places(Findings& findings, const ProcessFacts& process, const StoreLo
   }
   const std::string root = process.has_own_view ? "/proc/" + std::to_string(process.pid) + "/root" : std::string();
   if (!process.mappings.library.empty()) check_recorder(findings, process.mappings.library, process.who, root);
-  check_directory(findings, Directory::kAudit, store.audit_dir, process.who, root);
-  check_directory(findings, Directory::kRun, store.run_dir, process.who, root);
+  const RecorderFile recorder = RecorderFile::beside(process.mappings.library, root);
+  const auto writer = [&](const std::string& path) { return writer_of(recorder, process.who, path, root); };
+  check_directory(findings, Directory::kAudit, store.audit_dir, writer(store.audit_dir), root);
+  check_directory(findings, Directory::kRun, store.run_dir, writer(store.run_dir), root);
   if (process.file_size_limit) check_file_size_limit(findings, *process.file_size_limit, "Its limit of file size");
 }
 

@@ -123,15 +123,18 @@ Result<Diagnosis> diagnose_program(const std::string& path, const std::vector<st
   Findings& findings = diagnosis.findings;
   check_program_file(findings, path, arguments);
   const Identity who = own_identity();
+  RecorderFile recorder;
   if (const auto library = find_library()) {
     findings.ok("library", printable(*library) + " is there.");
     check_recorder(findings, *library, who);
+    recorder = RecorderFile::beside(*library);
   } else {
     findings.problem("library", as_sentence(library.error().message), "It is what records.",
                      "Install it beside sidrec, or in its lib directory.");
   }
-  check_directory(findings, Directory::kAudit, store->audit_dir, who);
-  check_directory(findings, Directory::kRun, store->run_dir, who);
+  const auto writer = [&](const std::string& place) { return writer_of(recorder, who, place); };
+  check_directory(findings, Directory::kAudit, store->audit_dir, writer(store->audit_dir));
+  check_directory(findings, Directory::kRun, store->run_dir, writer(store->run_dir));
   return diagnosis;
 }
 

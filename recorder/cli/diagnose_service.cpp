@@ -34,19 +34,21 @@ void check_commands(Findings& findings, const Service& service) {
 // Library and recorder lie side by side, so one remedy serves both.
 void check_reach(Findings& findings, const Service& service, const std::string& library) {
   const std::string dir = library.substr(0, library.rfind('/'));
-  for (const std::string& file : {library, recorder_beside(library)}) {
+  const std::string recorder = RecorderFile::beside(library).path;
+  for (const std::string& file : {library, recorder}) {
     const PathRule rule = service.paths.rule_for(file);
     if (rule.access != PathAccess::kInaccessible && rule.access != PathAccess::kPrivate) continue;
     findings.problem("library", rule.setting + " hides " + printable(file) + ".", "The service cannot start it.",
-                     "Add BindReadOnlyPaths=" + printable(dir) + ", or install sidrec below /usr.");
+                     "Add BindReadOnlyPaths=" + printable(dir) + ", or install sidrec below /usr.",
+                     {"BindReadOnlyPaths=" + dir});
     break;
   }
-  for (const std::string& file : {library, recorder_beside(library)}) {
+  for (const std::string& file : {library, recorder}) {
     const std::string setting = service.paths.what_forbids_execution(file);
     if (setting.empty()) continue;
     findings.problem("library", setting + " forbids to execute " + printable(file) + ".",
                      "Neither can the library be loaded nor the recorder be started.",
-                     "Add ExecPaths=" + printable(dir) + " to the unit.");
+                     "Add ExecPaths=" + printable(dir) + " to the unit.", {"ExecPaths=" + dir});
     break;
   }
 }
@@ -56,9 +58,10 @@ std::string check_library(Findings& findings, const Service& service) {
   const auto ours = find_library();
   const std::string library = !service.library.empty() ? service.library : ours ? *ours : std::string(kLibrary);
   if (service.library.empty()) {
-    findings.problem(
-        "library", "The unit does not preload " + std::string(kLibrary) + ".", "As it is, the service is not recorded.",
-        "Add a drop-in (systemctl edit) with [Service] Environment=LD_PRELOAD=" + printable(library) + ".");
+    findings.problem("library", "The unit does not preload " + std::string(kLibrary) + ".",
+                     "As it is, the service is not recorded.",
+                     "Add a drop-in (systemctl edit) with [Service] Environment=LD_PRELOAD=" + printable(library) + ".",
+                     {"Environment=LD_PRELOAD=" + library});
   } else if (!may_access(service.who, library, R_OK)) {
     findings.problem("library", service.who.name() + " cannot read " + printable(library) + ".",
                      "The loader then starts the service without it.", "Install it there, readable for everybody.");
@@ -69,13 +72,16 @@ std::string check_library(Findings& findings, const Service& service) {
   return library;
 }
 
+// A missing directory (-) must not keep the service from its start.
+std::vector<std::string> made_writable(const std::string& path) { return {"ReadWritePaths=-" + path}; }
+
 void check_service_directory(Findings& findings, const Service& service, Directory which, const std::string& path) {
   const DirectoryWords words = words_of(which);
   const PathRule rule = service.paths.rule_for(path);
   switch (rule.access) {
     case PathAccess::kUnchanged:
-      if (service.dynamic_user && obstacle_to_writing(path, service.who)) break;
-      return check_directory(findings, which, path, service.who);
+      if (service.dynamic_user && !service.recorder.is_installed && obstacle_to_writing(path, service.who)) break;
+      return check_directory(findings, which, path, writer_of(service.recorder, service.who, path));
     case PathAccess::kMade:
       findings.ok(words.check, printable(path) + " is made by " + rule.setting + ".");
       return check_file_system(findings, which, path);
@@ -84,12 +90,13 @@ void check_service_directory(Findings& findings, const Service& service, Directo
           words.check, rule.setting + " puts a directory of its own in the place of one above " + printable(path) + ".",
           which == Directory::kRun ? "A session through two services would fall into two trails."
                                    : "Its trails are seen by nobody else, and go when it stops.",
-          std::string("Set ") + words.variable + " to a directory elsewhere, and ReadWritePaths= to it.");
+          std::string("Set ") + words.variable + " to a directory elsewhere, and ReadWritePaths= to it.",
+          made_writable(path));
     case PathAccess::kReadOnly:
     case PathAccess::kInaccessible:
       return findings.problem(words.check, rule.setting + " keeps " + printable(path) + " from the service.",
                               "Library and recorder write there; without it nothing is recorded.",
-                              "Add ReadWritePaths=" + printable(path) + " to the unit.");
+                              "Add ReadWritePaths=" + printable(path) + " to the unit.", made_writable(path));
   }
   findings.problem(words.check, "DynamicUser=yes gives the service a user that owns nothing.",
                    "It cannot write to " + printable(path) + ".",
@@ -140,7 +147,7 @@ Result<Diagnosis> diagnose_service(const std::string& name, const std::vector<st
   check_recorder(findings, library, service->who);
   check_service_directory(findings, *service, Directory::kAudit, service->store.audit_dir);
   check_service_directory(findings, *service, Directory::kRun, service->store.run_dir);
-  check_sandbox(findings, *service, library);
+  check_sandbox(findings, *service);
   check_running(findings, *service, name);
   return diagnosis;
 }

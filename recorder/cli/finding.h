@@ -21,16 +21,21 @@ struct Finding {
   std::string what;
   std::string why;     // it matters
   std::string remedy;  // what to do
+  // The remedy as lines of a unit's section [Service], where it is one.
+  std::vector<std::string> settings = {};
 };
 
 class Findings {
  public:
   void ok(std::string check, std::string what) { add({Severity::kOk, std::move(check), std::move(what), {}, {}}); }
-  void note(std::string check, std::string what, std::string why, std::string remedy) {
-    add({Severity::kNote, std::move(check), std::move(what), std::move(why), std::move(remedy)});
+  void note(std::string check, std::string what, std::string why, std::string remedy,
+            std::vector<std::string> settings = {}) {
+    add({Severity::kNote, std::move(check), std::move(what), std::move(why), std::move(remedy), std::move(settings)});
   }
-  void problem(std::string check, std::string what, std::string why, std::string remedy) {
-    add({Severity::kProblem, std::move(check), std::move(what), std::move(why), std::move(remedy)});
+  void problem(std::string check, std::string what, std::string why, std::string remedy,
+               std::vector<std::string> settings = {}) {
+    add({Severity::kProblem, std::move(check), std::move(what), std::move(why), std::move(remedy),
+         std::move(settings)});
   }
   void add(Finding finding) { all_.push_back(std::move(finding)); }
 

@@ -1,5 +1,6 @@
 #include "recorder/cli/place_check.h"
 
+#include <grp.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -9,7 +10,6 @@
 #include <filesystem>
 #include <vector>
 
-#include "recorder/cli/library.h"
 #include "recorder/cli/printable.h"
 
 namespace sidrec::cli {
@@ -68,8 +68,7 @@ void check_set_user_id(Findings& findings, const struct stat& file, const std::s
     if (who.uid == 0) return findings.ok("recorder", printable(path) + " is there and can be executed.");
     return findings.note("recorder", "Recorders will run as " + who.name() + ", like the program itself.",
                          "Whoever takes over the program can change its trails.",
-                         "Fine for a trial; to keep trails from it, give " + printable(path) +
-                             " to a user of its own (chown) and set its set-user-id bit (chmod u+s).");
+                         "Fine for a trial; README.md says how " + printable(path) + " gets a user of its own.");
   }
   if (file.st_uid == 0) {
     return findings.problem("recorder", printable(path) + " is set-user-id root.",
@@ -149,12 +148,28 @@ void check_file_size_limit(Findings& findings, uint64_t limit, const std::string
   }
 }
 
-std::string recorder_beside(const std::string& library) {
-  return library.substr(0, library.rfind('/') + 1) + std::string(kRecorder);
+Identity writer_of(const RecorderFile& recorder, const Identity& starter, const std::string& path,
+                   const std::string& root) {
+  if (!recorder.is_installed || (starter.uid == 0 && !exists(root + path))) return starter;
+  return recorder.user;
+}
+
+// Those who may start it are its group.
+void refuse_to_stranger(Findings& findings, const RecorderFile& recorder, const Identity& who) {
+  const ::group* entry = getgrgid(recorder.user.gid);
+  const std::string group = entry == nullptr ? std::to_string(recorder.user.gid) : std::string(entry->gr_name);
+  findings.problem("recorder", who.name() + " may not execute " + printable(recorder.path) + ".",
+                   "Only members of its group " + group + " may have their programs recorded.",
+                   "Add SupplementaryGroups=" + group + " to the unit, or let the user be a member of it.",
+                   {"SupplementaryGroups=" + group});
 }
 
 void check_recorder(Findings& findings, const std::string& library, const Identity& who, const std::string& root) {
-  const std::string path = recorder_beside(library);
+  const RecorderFile recorder = RecorderFile::beside(library, root);
+  const std::string& path = recorder.path;
+  if (recorder.serves_a_stranger(who) && !who.is_in(recorder.user.gid) && who.uid != recorder.user.uid) {
+    return refuse_to_stranger(findings, recorder, who);
+  }
   struct stat file {};
   if (stat((root + path).c_str(), &file) != 0 || !may_access(who, root + path, X_OK)) {
     findings.problem("recorder", who.name() + " cannot execute " + printable(path) + ".",

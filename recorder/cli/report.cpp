@@ -63,7 +63,8 @@ std::string json(const Diagnosis& diagnosis) {
                         {"check", each.check},
                         {"what", each.what},
                         {"why", each.why},
-                        {"remedy", each.remedy}});
+                        {"remedy", each.remedy},
+                        {"unit_settings", each.settings}});
   }
   const nlohmann::ordered_json object = {{"target", diagnosis.target},
                                          {"kind", diagnosis.kind},

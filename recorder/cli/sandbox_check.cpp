@@ -1,7 +1,5 @@
 #include "recorder/cli/sandbox_check.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -19,22 +17,25 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-void check_system_calls(Findings& findings, const Unit& unit) {
-  const auto denied = denied_calls(unit.values("SystemCallFilter"));
-  const std::string remedy = "Add SystemCallFilter=" + [&] {
+void check_system_calls(Findings& findings, const Service& service) {
+  const Unit& unit = service.unit;
+  const auto denied =
+      denied_calls(unit.values("SystemCallFilter"), service.recorder.is_installed && service.starts_as_root());
+  const std::string setting = "SystemCallFilter=" + [&] {
     std::string list = joined(denied);
     std::erase(list, ',');
     return list;
-  }() + " to the unit, after its own.";
+  }();
+  const std::string remedy = "Add " + setting + " to the unit, after its own.";
   const bool only_fails = !unit.last("SystemCallErrorNumber").empty();
   if (denied.empty()) {
     if (!unit.values("SystemCallFilter").empty()) findings.ok("SystemCallFilter", "It allows what sidrec calls.");
   } else if (only_fails && std::all_of(denied.begin(), denied.end(), is_dispensable)) {
     findings.note("SystemCallFilter", "It denies " + joined(denied) + ".",
-                  "Recorders wait in line with the service when there is much to do.", remedy);
+                  "Recorders wait in line with the service when there is much to do.", remedy, {setting});
   } else {
     findings.problem("SystemCallFilter", "It denies " + joined(denied) + ".",
-                     "The recorder inherits the filter and is ended at such a call.", remedy);
+                     "The recorder inherits the filter and is ended at such a call.", remedy, {setting});
   }
 }
 
@@ -44,11 +45,12 @@ void check_address_families(Findings& findings, const Unit& unit) {
   const bool local = allows_family(families, "AF_UNIX"), netlink = allows_family(families, "AF_NETLINK");
   if (!local) {
     findings.problem("RestrictAddressFamilies", "It denies AF_UNIX.", "Recorders find each other by unix sockets.",
-                     "Add RestrictAddressFamilies=AF_UNIX AF_NETLINK to the unit.");
+                     "Add RestrictAddressFamilies=AF_UNIX AF_NETLINK to the unit.",
+                     {"RestrictAddressFamilies=AF_UNIX AF_NETLINK"});
   } else if (!netlink) {
     findings.note("RestrictAddressFamilies", "It denies AF_NETLINK.",
                   "The kernel cannot be asked about connections whose process was killed.",
-                  "Add RestrictAddressFamilies=AF_NETLINK to the unit.");
+                  "Add RestrictAddressFamilies=AF_NETLINK to the unit.", {"RestrictAddressFamilies=AF_NETLINK"});
   } else {
     findings.ok("RestrictAddressFamilies", "It allows AF_UNIX and AF_NETLINK.");
   }
@@ -63,23 +65,23 @@ constexpr const char* kImplyNoNewPrivileges[] = {
     "ProtectHostname",
 };
 
-bool is_set_user_id(const std::string& path) {
-  struct stat file {};
-  return stat(path.c_str(), &file) == 0 && (file.st_mode & S_ISUID) != 0;
-}
-
-void check_privileges(Findings& findings, const Service& service, const std::string& library) {
-  const Unit& unit = service.unit;
-  if (service.starts_as_root() || !is_set_user_id(recorder_beside(library))) return;
+// The recorder's set-user-id bit does nothing then, and whom it does not become it does not record for.
+void check_privileges(Findings& findings, const Service& service) {
+  if (!service.recorder.serves_a_stranger(service.who)) return;
+  std::vector<std::string> hinder;
   for (const char* key : kImplyNoNewPrivileges) {
-    const std::string value = unit.last(key);
+    const std::string value = service.unit.last(key);
     if (value.empty() || value == "no" || value == "false" || value == "0") continue;
-    findings.note("NoNewPrivileges",
-                  std::string(key) + "=" + value + " keeps the recorder's set-user-id bit from working.",
-                  "Recorders run as " + service.who.name() + ", who can then change the trails.",
-                  "Start the service as root and let it drop its rights itself, or accept it.");
-    return;
+    hinder.push_back(key);
   }
+  if (hinder.empty()) return;
+  const bool by_itself = hinder == std::vector<std::string>{"NoNewPrivileges"};
+  findings.problem("NoNewPrivileges",
+                   by_itself ? "NoNewPrivileges is on." : "It is on, or implied, by " + joined(hinder) + ".",
+                   "The service does not start as root, so its recorder cannot become its own user.",
+                   by_itself ? "Set NoNewPrivileges=no in the unit."
+                             : "Start the service as root and let it drop its rights itself, or turn all of them off.",
+                   by_itself ? std::vector<std::string>{"NoNewPrivileges=no"} : std::vector<std::string>{});
 }
 
 void check_harmless(Findings& findings, const Unit& unit) {
@@ -102,6 +104,18 @@ std::optional<uint64_t> soft_limit(const std::string& limit) {
   return unit == kUnits.npos ? bytes : bytes << (10 * (unit + 1));
 }
 
+void check_users(Findings& findings, const Service& service) {
+  if (!service.unit.is_on("PrivateUsers")) return;
+  if (service.recorder.is_installed) {
+    return findings.problem("PrivateUsers", "The service does not see the users of the machine as they are.",
+                            "The recorder's own user is not among those that it sees.",
+                            "Set PrivateUsers=no in the unit.", {"PrivateUsers=no"});
+  }
+  findings.note("PrivateUsers", "The service does not see the users of the machine as they are.",
+                "Its recorders do not trust those of another user's services, nor these it.",
+                "Set PrivateUsers=no where sessions go through services of several users.");
+}
+
 void check_surroundings(Findings& findings, const Unit& unit) {
   for (const char* key : {"RootDirectory", "RootImage"}) {
     if (unit.last(key).empty()) continue;
@@ -109,21 +123,17 @@ void check_surroundings(Findings& findings, const Unit& unit) {
                      "Library, recorder and directories must be in there.",
                      "Add BindReadOnlyPaths= for the library's directory and BindPaths= for the two others.");
   }
-  if (unit.is_on("PrivateUsers")) {
-    findings.note("PrivateUsers", "The service does not see the users of the machine as they are.",
-                  "Its recorders do not trust those of another user's services, nor these it.",
-                  "Set PrivateUsers=no where sessions go through services of several users.");
-  }
   const std::string limit = unit.last("LimitFSIZE");
   if (const auto bytes = soft_limit(limit)) check_file_size_limit(findings, *bytes, "LimitFSIZE");
 }
 
 }  // namespace
 
-void check_sandbox(Findings& findings, const Service& service, const std::string& library) {
-  check_system_calls(findings, service.unit);
+void check_sandbox(Findings& findings, const Service& service) {
+  check_system_calls(findings, service);
   check_address_families(findings, service.unit);
-  check_privileges(findings, service, library);
+  check_privileges(findings, service);
+  check_users(findings, service);
   check_surroundings(findings, service.unit);
   check_harmless(findings, service.unit);
 }

@@ -83,11 +83,14 @@ Result<Service> service_of(const Unit& unit, const StoreOptions& options) {
     // systemd sets it for a service with User=.
     return value.empty() && name == std::string_view("HOME") ? home_of(who->uid) : value;
   };
-  const auto store = locate_store(options, {variable, who->uid});
+  const std::string library = preloaded_library(environment);
+  const auto ours = find_library();
+  const RecorderFile recorder = RecorderFile::beside(!library.empty() || !ours ? library : *ours);
+  const auto store = recorder.serves_a_stranger(*who) ? installed_store(options, recorder.folder())
+                                                      : locate_store(options, {variable, who->uid});
   if (!store) return store.error();
-  return Service{unit,  UnitPaths(unit),           commands_of(unit),
-                 *who,  unit.is_on("DynamicUser"), preloaded_library(environment),
-                 *store};
+  return Service{unit,        UnitPaths(unit), commands_of(unit), *who,  unit.is_on("DynamicUser"),
+                 environment, library,         recorder,          *store};
 }
 
 }  // namespace sidrec::cli

@@ -6,6 +6,7 @@
 
 #include "recorder/base/result.h"
 #include "recorder/cli/identity.h"
+#include "recorder/cli/recorder_file.h"
 #include "recorder/cli/store_location.h"
 #include "recorder/cli/unit_file.h"
 #include "recorder/cli/unit_paths.h"
@@ -24,7 +25,9 @@ struct Service {
   std::vector<Command> commands;
   Identity who;
   bool dynamic_user;
-  std::string library;  // libsidrec.so as LD_PRELOAD names it; "" if it does not
+  std::string environment;  // NAME=value, each ended by NUL
+  std::string library;      // libsidrec.so as LD_PRELOAD names it; "" if it does not
+  RecorderFile recorder;    // beside it, or beside the one that would be preloaded
   StoreLocation store;
 
   bool starts_as_root() const { return who.uid == 0; }

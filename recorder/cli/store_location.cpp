@@ -7,6 +7,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "recorder/base/settings.h"
+
 namespace sidrec::cli {
 namespace {
 
@@ -79,6 +81,14 @@ Result<StoreLocation> locate_store(const StoreOptions& options, const SettingsSo
   location.run_dir =
       first_given(source, options.run_dir, "SIDREC_RUN_DIR", *config, "run_dir", default_run_dir(source));
   return location;
+}
+
+Result<StoreLocation> installed_store(const StoreOptions& options, const std::string& folder) {
+  const auto settings = installed_settings_path(folder);
+  if (!settings) return settings.error();
+  StoreOptions chosen = options;
+  if (chosen.config.empty()) chosen.config = *settings;
+  return locate_store(chosen, {[](const char*) { return std::string(); }, 0});
 }
 
 void add_store_options(CLI::App& verb, StoreOptions& options) {

@@ -37,6 +37,9 @@ SettingsSource own_settings_source();
 
 Result<StoreLocation> locate_store(const StoreOptions& options, const SettingsSource& source = own_settings_source());
 
+// That of an installed recorder whoever but root starts it: by the settings beside it, in `folder`.
+Result<StoreLocation> installed_store(const StoreOptions& options, const std::string& folder);
+
 // --audit-dir and --config, for the verbs that read.
 void add_store_options(CLI::App& verb, StoreOptions& options);
 

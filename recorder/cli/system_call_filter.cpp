@@ -74,6 +74,13 @@ constexpr NeededCall kNeeded[] = {
     {"write", "@basic-io", ""},
 };
 
+// To give the ring and what it makes to its own user, and to become that.
+constexpr NeededCall kNeededToChangeUser[] = {{"chown", "@chown", "@file-system"},
+                                              {"fchown", "@chown", "@file-system"},
+                                              {"setgroups", "@setuid", "@privileged"},
+                                              {"setresgid", "@setuid", "@privileged"},
+                                              {"setresuid", "@setuid", "@privileged"}};
+
 bool is_in(const NeededCall& call, std::string_view word) {
   word = word.substr(0, word.find(':'));  // "name:EPERM"
   if (!word.starts_with('@')) return call.name == word;
@@ -112,12 +119,15 @@ class FilterList {
 
 }  // namespace
 
-std::vector<std::string> denied_calls(const std::vector<std::string>& assignments) {
+std::vector<std::string> denied_calls(const std::vector<std::string>& assignments, bool changes_user) {
   const FilterList list(assignments);
   std::vector<std::string> denied;
-  for (const NeededCall& call : kNeeded) {
+  const auto look_at = [&](const NeededCall& call) {
     if (!list.allows([&](const std::string& word) { return is_in(call, word); })) denied.emplace_back(call.name);
-  }
+  };
+  for (const NeededCall& call : kNeeded) look_at(call);
+  if (!changes_user) return denied;
+  for (const NeededCall& call : kNeededToChangeUser) look_at(call);
   return denied;
 }
 

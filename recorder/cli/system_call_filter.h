@@ -9,7 +9,8 @@
 namespace sidrec::cli {
 
 // The system calls that library and recorder make and that these assignments of SystemCallFilter= deny, in order.
-std::vector<std::string> denied_calls(const std::vector<std::string>& assignments);
+// `changes_user`: the recorder is started by root and becomes a user of its own.
+std::vector<std::string> denied_calls(const std::vector<std::string>& assignments, bool changes_user = false);
 
 // Is its failure harmless, where the filter lets it fail instead of killing?
 bool is_dispensable(std::string_view call);

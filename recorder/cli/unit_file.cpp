@@ -162,7 +162,7 @@ void Unit::apply(std::string_view text, const std::string& name) {
   }
 }
 
-Result<Unit> Unit::load(const std::string& name, const std::vector<std::string>& dirs) {
+Result<Unit> Unit::load(const std::string& name, const std::vector<std::string>& dirs, const std::string& without) {
   fs::path path = find_unit(UnitName(name), dirs);
   if (path.empty()) return Error{"there is no unit " + printable(name), ENOENT};
   std::error_code ignored;
@@ -171,10 +171,12 @@ Result<Unit> Unit::load(const std::string& name, const std::vector<std::string>&
   // An alias: its drop-ins are those of the unit that it stands for.
   const std::string real_name = UnitName(name).of_template.empty() ? target.filename().string() : name;
   Unit unit;
+  unit.name_ = real_name;
   unit.path_ = target.string();
   unit.apply(file_text(target.string()), real_name);
-  for (const auto& [file, drop_in] : drop_ins(UnitName(real_name), dirs))
-    unit.apply(file_text(drop_in.string()), real_name);
+  for (const auto& [file, drop_in] : drop_ins(UnitName(real_name), dirs)) {
+    if (file != without) unit.apply(file_text(drop_in.string()), real_name);
+  }
   return unit;
 }
 

@@ -16,8 +16,12 @@ std::vector<std::string> standard_unit_dirs();
 class Unit {
  public:
   // `name`: "haproxy.service", "openvpn@home.service". An error of code ENOENT: no such unit.
-  static Result<Unit> load(const std::string& name, const std::vector<std::string>& dirs);
+  // `without`: the file name of drop-ins that are not read.
+  static Result<Unit> load(const std::string& name, const std::vector<std::string>& dirs,
+                           const std::string& without = {});
 
+  // What it is called itself, where it was asked for by an alias.
+  const std::string& name() const { return name_; }
   const std::string& path() const { return path_; }
 
   // Of section [Service]: all assignments of a key since the last empty one.
@@ -31,6 +35,7 @@ class Unit {
   void apply(std::string_view text, const std::string& name);
 
  private:
+  std::string name_;
   std::string path_;
   std::map<std::string, std::vector<std::string>> service_;
 };

@@ -243,6 +243,32 @@ class Doctor(EndToEnd):
             path = os.path.dirname(path)
         return True
 
+    def test_doctor_of_a_service_that_the_installed_recorder_serves_for_another_user(self):
+        self.needs_root()
+        group = self.place.install().user
+        text = f"[Service]\nUser=nobody\nExecStart={find_program('socat')} -V\n"
+        preload = f"Environment=LD_PRELOAD={self.place.preload}\n"
+        member = f"{preload}SupplementaryGroups={group}\n"
+        self.fails("recorder", f"SupplementaryGroups={group}", *self.unit("of-nobody.service", text, preload))
+        verdict = self.works(*self.unit("of-nobody.service", text, member))
+        self.assertIn(f"{self.place.audit_dir} is there, and user {group} can write", verdict.text("audit directory"))
+        for setting, says in (
+            ("NoNewPrivileges=yes", "NoNewPrivileges=no"),
+            ("RestrictRealtime=yes\nLockPersonality=yes", "implied, by RestrictRealtime, LockPersonality"),
+        ):
+            words = self.unit("of-nobody.service", text, f"{member}{setting}\n")
+            self.fails("NoNewPrivileges", says, *words)
+            self.works(*self.unit("of-root.service", text.replace("User=nobody", ""), f"{self.preloading()}{setting}\n"))
+        self.fails("PrivateUsers", "PrivateUsers=no", *self.unit("of-nobody.service", text, member + "PrivateUsers=yes\n"))
+
+    def test_doctor_of_a_root_service_looks_at_the_directories_as_the_recorders_user(self):
+        self.needs_root()
+        self.place.install()
+        words = self.unit("of-root.service", f"[Service]\nExecStart={find_program('socat')} -V\n", self.preloading())
+        self.works(*words)
+        os.chown(self.place.audit_dir, 0, 0)
+        self.fails("audit directory", "cannot write", *words)
+
     def test_doctor_names_squids_service(self):
         squid = shutil.copy(find_program("true"), self.place.path("squid"))
         text = f"[Service]\nType=notify\nExecStart={squid} --foreground -sYC\nLimitNOFILE=65535\n"

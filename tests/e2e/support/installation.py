@@ -1,4 +1,4 @@
-"""Installation: the library and its recorder as `sidrec install` leaves them, for one test, with a user of its own."""
+"""Installation: the library and its recorder as README.md says to install them, for one test, with a user of its own."""
 
 import grp
 import json
