@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 
+from support.deadline import until
 from support.host import find_program
 from support.sshd import Sshd, TestUser
 from support.stock_programs import Socat
@@ -112,11 +113,9 @@ class Folding(EndToEnd):
         self.sshd = self.place.start(Sshd())
         copy = subprocess.Popen([find_program("scp"), "-q", "-l", "40000", *self.sshd.options(), path,
                                  f"root@127.0.0.1:{path}.up"], stderr=subprocess.DEVNULL)  # fmt: skip
-        try:
-            copy.wait(1)
-        except subprocess.TimeoutExpired:
-            copy.kill()
-            copy.wait()
+        until(lambda: os.path.exists(f"{path}.up") and os.path.getsize(f"{path}.up") > 500_000, "the middle of the copy")
+        copy.kill()
+        copy.wait()
         trail = self.place.ended_trail()
         (connection,) = trail.connections.values()
         (channel,) = connection.channels.values()
