@@ -74,6 +74,15 @@ def session_members(session):
     return members
 
 
+def descendants(pid):
+    """Its children, theirs, and so on: sshd's are of sessions of their own."""
+    parents = {each: int(stat[1]) for each in all_pids() if (stat := _stat(each))}
+    found = [pid]
+    for each in found:
+        found += [child for child, parent in parents.items() if parent == each]
+    return found[1:]
+
+
 def kill_quietly(pid, sign):
     try:
         os.kill(pid, sign)

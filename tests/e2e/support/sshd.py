@@ -67,6 +67,9 @@ Subsystem sftp {SFTP_SERVER}
             [find_program("ssh"), *self.options(*options), f"{user}@127.0.0.1", *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
 
+    def pipe(self, user, *arguments, options=()):
+        return Pipe([find_program("ssh"), *self.options(*options), f"{user}@127.0.0.1", *arguments])
+
     def terminal(self, user, *arguments):
         return Terminal([find_program("ssh"), "-tt", *self.options(), f"{user}@127.0.0.1", *arguments])
 
@@ -114,6 +117,36 @@ class Terminal:
         (status,) = until(gone, "the end of the ssh client", seconds)
         os.close(self.fd)
         return os.waitstatus_to_exitcode(status)
+
+
+class Pipe:
+    """An ssh client that passes on bytes, with no terminal on this side."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, bufsize=0)  # fmt: skip
+        self.come = b""
+
+    def sends(self, data):
+        self.process.stdin.write(data)
+        return self
+
+    def gets(self, data, seconds=10):
+        deadline = time.monotonic() + seconds
+        while data not in self.come:
+            left = max(0, deadline - time.monotonic())
+            assert select.select([self.process.stdout], [], [], left)[0], f"{data!r} does not come: {self.come!r}"
+            part = os.read(self.process.stdout.fileno(), 65536)
+            assert part, f"{data!r} has not come before the end: {self.come!r}"
+            self.come += part
+        self.come = self.come.partition(data)[2]
+        return self
+
+    def ends(self, seconds=10):
+        self.process.stdin.close()
+        self.process.terminate()
+        self.process.wait(seconds)
+        self.process.stdout.close()
 
 
 class TestUser:
