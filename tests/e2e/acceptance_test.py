@@ -1,8 +1,8 @@
 """One person's work as it is: a terminal, a copy in a second window, a forward to a database, and a web page, at once."""
 
+import http.client
 import os
 import subprocess
-import urllib.request
 from types import SimpleNamespace
 
 from support.deadline import until
@@ -35,8 +35,7 @@ class Acceptance(EndToEnd):
         tunnel = sshd.background("root", "-N", "-L", f"{forward}:127.0.0.1:{haproxy.port}")
         until(lambda: is_listening(forward), "the forward")
         run_psql(SimpleNamespace(port=forward, password="none", drops_to="postgres"), PSQLS, SEED, 10_000)
-        url = f"http://127.0.0.1:{nginx.http_port}/files/page.html"
-        self.assertEqual(urllib.request.urlopen(url, timeout=10).read(), page)
+        self.assertEqual(self.page_of(nginx), page)
         terminal.types(b"echo after all of it: $((3 + 3))\n").sees(b"it: 6\r\nready> ")
         tunnel.terminate()
         tunnel.wait(10)
@@ -47,6 +46,13 @@ class Acceptance(EndToEnd):
         self.everything_is_in(trail, haproxy, copied)
         self.is_one_session(trail)
         self.can_be_replayed(trail)
+
+    def page_of(self, nginx):
+        client = http.client.HTTPConnection("127.0.0.1", nginx.http_port, timeout=10)
+        client.request("GET", "/files/page.html")
+        page = client.getresponse().read()
+        client.close()
+        return page
 
     def copy_in_a_second_window(self, sshd, terminal):
         path = self.place.path("copied.bin")
