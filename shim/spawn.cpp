@@ -13,9 +13,9 @@
 namespace sidrec {
 namespace {
 
-constexpr size_t kStackBytes = 16 * 1024;
+constexpr size_t kSpawnStackBytes = 16 * 1024;
 
-alignas(16) char g_stack[kStackBytes];
+alignas(16) char g_spawn_stack[kSpawnStackBytes];
 
 struct Command {
   const char* const* argv;
@@ -47,7 +47,7 @@ int leave_the_host(void* p) {
     sys::call(SYS_fcntl, socket, F_SETFD, 0);
   }
   sys::call(SYS_setsid);
-  clone(exec_recorder, g_stack + kStackBytes, CLONE_VM | CLONE_VFORK, p);
+  clone(exec_recorder, g_spawn_stack + kSpawnStackBytes, CLONE_VM | CLONE_VFORK, p);
   return 0;
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kMaxProgramHeaders = 1024;
 constexpr uint64_t kMaxPiece = uint64_t{1} << 30;  // no program's single segment or table is larger
 
-std::string text_at(const std::string& strings, uint64_t offset) {
+std::string name_at(const std::string& strings, uint64_t offset) {
   return offset < strings.size() ? std::string(strings.c_str() + offset) : std::string();
 }
 
@@ -95,7 +95,7 @@ std::vector<ElfSection> ElfFile::sections() const {
   const Elf64_Shdr& names = headers[header_.e_shstrndx];
   const std::string strings = bytes(names.sh_offset, names.sh_size);
   std::vector<ElfSection> result;
-  for (const Elf64_Shdr& each : headers) result.push_back({text_at(strings, each.sh_name), each});
+  for (const Elf64_Shdr& each : headers) result.push_back({name_at(strings, each.sh_name), each});
   return result;
 }
 
@@ -110,7 +110,7 @@ std::vector<ElfSymbol> ElfFile::symbols() const {
     const std::string strings = bytes(names.sh_offset, names.sh_size);
     for (const Elf64_Sym& symbol : table<Elf64_Sym>(header.sh_offset, header.sh_size)) {
       result.push_back(
-          {text_at(strings, symbol.st_name), symbol.st_shndx != SHN_UNDEF, ELF64_ST_TYPE(symbol.st_info) == STT_FUNC});
+          {name_at(strings, symbol.st_name), symbol.st_shndx != SHN_UNDEF, ELF64_ST_TYPE(symbol.st_info) == STT_FUNC});
     }
   }
   return result;
@@ -129,7 +129,7 @@ std::vector<ElfSlot> ElfFile::slots() const {
     for (const Elf64_Rela& relocation : table<Elf64_Rela>(each.header.sh_offset, each.header.sh_size)) {
       const uint64_t symbol = ELF64_R_SYM(relocation.r_info);
       if (symbol == STN_UNDEF || symbol >= dynamic.size()) continue;
-      result.push_back({relocation.r_offset, text_at(strings, dynamic[symbol].st_name)});
+      result.push_back({relocation.r_offset, name_at(strings, dynamic[symbol].st_name)});
     }
   }
   return result;
@@ -149,7 +149,7 @@ std::vector<std::string> ElfFile::needed() const {
   const std::string strings = offset ? bytes(*offset, size->second) : std::string();
   std::vector<std::string> names;
   for (auto [each, end] = entries.equal_range(DT_NEEDED); each != end; ++each) {
-    names.push_back(text_at(strings, each->second));
+    names.push_back(name_at(strings, each->second));
   }
   return names;
 }

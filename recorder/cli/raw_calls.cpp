@@ -42,7 +42,7 @@ constexpr auto kCallSlot = "\xff\x15"sv, kJumpSlot = "\xff\x25"sv;  // through m
 constexpr auto kEndBranch = "\xf3\x0f\x1e\xfa"sv;
 constexpr char kBound = '\xf2';
 
-int32_t number_at(std::string_view bytes, size_t at) {
+int32_t int32_at(std::string_view bytes, size_t at) {
   int32_t number = 0;
   std::memcpy(&number, bytes.data() + at, sizeof number);
   return number;
@@ -53,7 +53,7 @@ std::optional<long> loaded_before(std::string_view bytes, size_t at, char load, 
   const size_t begin = at > kLookBack ? at - kLookBack : 0;
   for (size_t i = at; i-- > begin;) {
     if (bytes[i] == load && i + 5 <= at) {
-      const int32_t number = number_at(bytes, i + 1);
+      const int32_t number = int32_at(bytes, i + 1);
       if (number >= 0 && number < 1024) return number;
     }
     if (bytes.substr(i, 2) == zero && i + 2 <= at && at - i <= kLookBackForZero) return 0;
@@ -113,7 +113,7 @@ std::set<uint64_t> stubs_of(const std::vector<Code>& code, const std::set<uint64
     const std::string_view bytes = each.bytes;
     for (size_t at = bytes.find(kJumpSlot); at != bytes.npos && at + 6 <= bytes.size();
          at = bytes.find(kJumpSlot, at + 1)) {
-      if (!slots.contains(each.address + at + 6 + static_cast<int64_t>(number_at(bytes, at + 2)))) continue;
+      if (!slots.contains(each.address + at + 6 + static_cast<int64_t>(int32_at(bytes, at + 2)))) continue;
       size_t start = at;
       if (start >= 1 && bytes[start - 1] == kBound) --start;
       if (start >= 4 && bytes.substr(start - 4, 4) == kEndBranch) start -= 4;
@@ -129,7 +129,7 @@ void find_calls(const Code& code, const std::set<uint64_t>& stubs, const std::se
     const bool direct = bytes[at] == kCall || bytes[at] == kJump;
     if (!direct && bytes.substr(at, 2) != kCallSlot) continue;
     const size_t opcode = direct ? 1 : 2;
-    const uint64_t target = code.address + at + opcode + 4 + static_cast<int64_t>(number_at(bytes, at + opcode));
+    const uint64_t target = code.address + at + opcode + 4 + static_cast<int64_t>(int32_at(bytes, at + opcode));
     if ((direct ? stubs : slots).contains(target)) note(calls, loaded_before(bytes, at, kMovEdi, kZeroEdi));
   }
 }

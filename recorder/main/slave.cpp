@@ -8,7 +8,7 @@ namespace sidrec {
 using link::SendResult;
 
 // Messages heard in one turn, so that a talkative master cannot keep the ring waiting.
-static constexpr int kMaxHeard = 64;
+static constexpr int kMaxHeardOfMaster = 64;
 
 Slave::Slave(Surroundings& around, link::SlaveFlow& flow, UniqueFd socket)
     : around_(around), flow_(flow), link_(flow), socket_(std::move(socket)) {
@@ -67,7 +67,7 @@ Slave::News Slave::hear_one(uint64_t now_ns, bool& more) {
 
 Slave::News Slave::hear(uint64_t now_ns) {
   if (!readable_) return News::kNone;
-  for (int heard = 0; heard < kMaxHeard; ++heard) {
+  for (int heard = 0; heard < kMaxHeardOfMaster; ++heard) {
     bool more = false;
     const News news = hear_one(now_ns, more);
     if (news != News::kNone) return news;  // what follows a WELCOME is heard in the next turn

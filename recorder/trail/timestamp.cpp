@@ -23,7 +23,7 @@ bool has_shape(std::string_view text, size_t from = 0) {
   return true;
 }
 
-uint32_t number_at(std::string_view text, size_t at, size_t count) {
+uint32_t digits_at(std::string_view text, size_t at, size_t count) {
   uint32_t value = 0;
   for (const char c : text.substr(at, count)) value = value * 10 + static_cast<uint32_t>(c - '0');
   return value;
@@ -51,18 +51,18 @@ void TimestampWriter::write(char* to, uint64_t wall_ns) {
 
 std::optional<uint64_t> parse_timestamp(std::string_view text) {
   if (!has_shape(text)) return std::nullopt;
-  const UtcTime t{number_at(text, 0, 4),  number_at(text, 5, 2),  number_at(text, 8, 2),
-                  number_at(text, 11, 2), number_at(text, 14, 2), number_at(text, 17, 2)};
+  const UtcTime t{digits_at(text, 0, 4),  digits_at(text, 5, 2),  digits_at(text, 8, 2),
+                  digits_at(text, 11, 2), digits_at(text, 14, 2), digits_at(text, 17, 2)};
   // 64 bits of nanoseconds end in 2554.
   const bool in_range = t.year >= 1970 && t.year < 2554 && t.month >= 1 && t.month <= 12 && t.day >= 1 && t.day <= 31 &&
                         t.hour < 24 && t.minute < 60 && t.second < 60;
   if (!in_range) return std::nullopt;
-  return seconds_of_utc(t) * 1'000'000'000 + uint64_t{number_at(text, 20, 6)} * 1000;
+  return seconds_of_utc(t) * 1'000'000'000 + uint64_t{digits_at(text, 20, 6)} * 1000;
 }
 
 std::optional<uint64_t> TimestampReader::read(std::string_view text) {
   const bool same_second = text.starts_with(std::string_view(prefix_.data(), prefix_.size()));
-  if (same_second && has_shape(text, prefix_.size())) return prefix_ns_ + uint64_t{number_at(text, 20, 6)} * 1000;
+  if (same_second && has_shape(text, prefix_.size())) return prefix_ns_ + uint64_t{digits_at(text, 20, 6)} * 1000;
   const auto wall = parse_timestamp(text);
   if (wall) {
     text.copy(prefix_.data(), prefix_.size());

@@ -49,10 +49,10 @@ constexpr std::array<uint64_t, 256> make_steps() {
 constexpr auto kStep = make_steps();
 
 // Written for the compiler to make vector instructions of.
-constexpr size_t kBlock = 32;
+constexpr size_t kAsciiBlock = 32;
 bool is_ascii(const uint8_t* block) {
   uint8_t high = 0;
-  for (size_t i = 0; i < kBlock; ++i) high |= block[i];
+  for (size_t i = 0; i < kAsciiBlock; ++i) high |= block[i];
   return high < 0x80;
 }
 
@@ -62,9 +62,9 @@ bool is_utf8(std::string_view bytes) {
   const auto* at = reinterpret_cast<const uint8_t*>(bytes.data());
   const auto* const end = at + bytes.size();
   uint64_t state = kAccept;
-  for (; static_cast<size_t>(end - at) >= kBlock; at += kBlock) {
+  for (; static_cast<size_t>(end - at) >= kAsciiBlock; at += kAsciiBlock) {
     if ((state & kStateMask) == kAccept && is_ascii(at)) continue;
-    for (size_t i = 0; i < kBlock; ++i) state = kStep[at[i]] >> (state & kStateMask);
+    for (size_t i = 0; i < kAsciiBlock; ++i) state = kStep[at[i]] >> (state & kStateMask);
     if ((state & kStateMask) == kReject) return false;
   }
   for (; at < end; ++at) state = kStep[*at] >> (state & kStateMask);
