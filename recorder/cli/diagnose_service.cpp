@@ -134,21 +134,25 @@ void check_running(Findings& findings, const Service& service, const std::string
 
 }  // namespace
 
+Findings findings_of_service(const Service& service) {
+  Findings findings;
+  check_commands(findings, service);
+  const std::string library = check_library(findings, service);
+  check_recorder(findings, library, service.who);
+  check_service_directory(findings, service, Directory::kAudit, service.store.audit_dir);
+  check_service_directory(findings, service, Directory::kRun, service.store.run_dir);
+  check_sandbox(findings, service);
+  return findings;
+}
+
 Result<Diagnosis> diagnose_service(const std::string& name, const std::vector<std::string>& unit_dirs,
                                    const StoreOptions& options) {
   const auto unit = Unit::load(name, unit_dirs);
   if (!unit) return unit.error();
   const auto service = service_of(*unit, options);
   if (!service) return service.error();
-  Diagnosis diagnosis{"service", {}, name + ", " + unit->path(), "It will be recorded.", {}};
-  Findings& findings = diagnosis.findings;
-  check_commands(findings, *service);
-  const std::string library = check_library(findings, *service);
-  check_recorder(findings, library, service->who);
-  check_service_directory(findings, *service, Directory::kAudit, service->store.audit_dir);
-  check_service_directory(findings, *service, Directory::kRun, service->store.run_dir);
-  check_sandbox(findings, *service);
-  check_running(findings, *service, name);
+  Diagnosis diagnosis{"service", {}, name + ", " + unit->path(), "It will be recorded.", findings_of_service(*service)};
+  check_running(diagnosis.findings, *service, name);
   return diagnosis;
 }
 

@@ -8,8 +8,8 @@
 
 #include "recorder/base/result.h"
 #include "recorder/cli/report.h"
+#include "recorder/cli/service_facts.h"
 #include "recorder/cli/store_location.h"
-#include "recorder/cli/unit_file.h"
 
 namespace sidrec::cli {
 
@@ -19,6 +19,9 @@ Result<Diagnosis> diagnose_program(const std::string& path, const std::vector<st
 Result<Diagnosis> diagnose_process(pid_t pid, const StoreOptions& options);
 Result<Diagnosis> diagnose_service(const std::string& name, const std::vector<std::string>& unit_dirs,
                                    const StoreOptions& options);
+
+// Of the service as its unit makes it, whether it runs or not.
+Findings findings_of_service(const Service& service);
 
 // Parts that they share.
 

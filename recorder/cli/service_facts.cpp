@@ -24,25 +24,6 @@ std::vector<Command> commands_of(const Unit& unit) {
   return commands;
 }
 
-// Environment= and the files of EnvironmentFile=, as the process will find it.
-std::string environment_of(const Unit& unit) {
-  std::string environment;
-  const auto add = [&](const std::string& assignment) { environment = assignment + '\0' + environment; };
-  for (const std::string& word : unit.words("Environment")) add(word);
-  for (const std::string& value : unit.values("EnvironmentFile")) {
-    std::istringstream file(file_text(value.starts_with('-') ? value.substr(1) : value));
-    for (std::string line; std::getline(file, line);) {
-      const size_t begin = line.find_first_not_of(" \t");
-      if (begin == std::string::npos || line[begin] == '#' || line[begin] == ';') continue;
-      const size_t equals = line.find('=');
-      if (equals == std::string::npos) continue;
-      const auto value_words = split_words(line.substr(equals + 1));
-      add(line.substr(begin, equals + 1 - begin) + (value_words.empty() ? "" : value_words[0]));
-    }
-  }
-  return environment;
-}
-
 std::string preloaded_library(const std::string& environment) {
   std::string value = variable_of(environment, "LD_PRELOAD");
   std::replace(value.begin(), value.end(), ':', ' ');
@@ -74,7 +55,26 @@ Result<Identity> starter_of(const Unit& unit) {
 
 }  // namespace
 
-Result<Service> service_of(const Unit& unit, const StoreOptions& options) {
+std::string environment_of(const Unit& unit) {
+  std::string environment;
+  const auto add = [&](const std::string& assignment) { environment = assignment + '\0' + environment; };
+  for (const std::string& word : unit.words("Environment")) add(word);
+  for (const std::string& value : unit.values("EnvironmentFile")) {
+    std::istringstream file(file_text(value.starts_with('-') ? value.substr(1) : value));
+    for (std::string line; std::getline(file, line);) {
+      const size_t begin = line.find_first_not_of(" \t");
+      if (begin == std::string::npos || line[begin] == '#' || line[begin] == ';') continue;
+      const size_t equals = line.find('=');
+      if (equals == std::string::npos) continue;
+      const auto value_words = split_words(line.substr(equals + 1));
+      add(line.substr(begin, equals + 1 - begin) + (value_words.empty() ? "" : value_words[0]));
+    }
+  }
+  return environment;
+}
+
+Result<Service> service_of(const Unit& unit, const StoreOptions& options,
+                           const std::optional<RecorderFile>& recorder_to_be) {
   const std::string environment = environment_of(unit);
   const auto who = starter_of(unit);
   if (!who) return who.error();
@@ -85,7 +85,8 @@ Result<Service> service_of(const Unit& unit, const StoreOptions& options) {
   };
   const std::string library = preloaded_library(environment);
   const auto ours = find_library();
-  const RecorderFile recorder = RecorderFile::beside(!library.empty() || !ours ? library : *ours);
+  const RecorderFile recorder =
+      recorder_to_be ? *recorder_to_be : RecorderFile::beside(!library.empty() || !ours ? library : *ours);
   const auto store = recorder.serves_a_stranger(*who) ? installed_store(options, recorder.folder())
                                                       : locate_store(options, {variable, who->uid});
   if (!store) return store.error();

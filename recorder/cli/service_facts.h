@@ -1,6 +1,7 @@
 // A service as its unit describes it: what it starts, as whom, with which settings, in what surroundings.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,11 @@ struct Service {
   bool starts_as_root() const { return who.uid == 0; }
 };
 
-Result<Service> service_of(const Unit& unit, const StoreOptions& options);
+// Environment= and the files of EnvironmentFile=, as the process will find it: NAME=value, each ended by NUL.
+std::string environment_of(const Unit& unit);
+
+// `recorder`: to be taken for the one beside the library, which may be about to change.
+Result<Service> service_of(const Unit& unit, const StoreOptions& options,
+                           const std::optional<RecorderFile>& recorder = {});
 
 }  // namespace sidrec::cli

@@ -1,0 +1,160 @@
+#include "recorder/cli/install/places.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "recorder/base/settings.h"
+#include "recorder/cli/file_text.h"
+#include "recorder/cli/install/file_step.h"
+#include "recorder/cli/install/ownership_step.h"
+#include "recorder/cli/library.h"
+#include "recorder/cli/printable.h"
+#include "recorder/cli/process_facts.h"
+#include "recorder/cli/recorder_file.h"
+
+namespace sidrec::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTmpfiles = "/etc/tmpfiles.d/sidrec.conf";
+constexpr const char* kReaders = "adm";  // Debian's group of those who read logs
+constexpr mode_t kAuditMode = 02750, kRunMode = 0700;
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool is_empty(const std::string& path) {
+  std::error_code failed;
+  return !exists(path) || fs::is_empty(path, failed);
+}
+
+std::string settings_text(const StoreLocation& store) {
+  const nlohmann::ordered_json settings = {{"audit_dir", store.audit_dir}, {"run_dir", store.run_dir}};
+  return settings.dump(2) + "\n";
+}
+
+std::string tmpfiles_text(const StoreLocation& store) {
+  const std::string user = kUser;
+  return "d " + store.run_dir + " 0700 " + user + " " + user + " -\n";
+}
+
+std::string settings_link(const Places& places) { return places.folder() + "/sidrec.json"; }
+
+// What a recorder that was killed has left: nobody else has what is in there.
+bool holds_unwritten_data(const std::string& run_dir) {
+  std::error_code failed;
+  for (const auto& entry : fs::recursive_directory_iterator(run_dir, failed)) {
+    const auto kind = entry.path().extension();
+    if (kind == ".ring" || kind == ".spool") return true;
+  }
+  return false;
+}
+
+// Everything in there is ours, and was of use to processes only that have ended.
+class RemoveRunDirectory : public Step {
+ public:
+  explicit RemoveRunDirectory(std::string path) : path_(std::move(path)), itself_(remove_directory(path_)) {}
+
+  std::string what() const override { return itself_->what(); }
+  Result<bool> is_done() const override { return itself_->is_done(); }
+  Result<void> apply() override {
+    std::error_code failed;
+    for (const auto& entry : fs::directory_iterator(path_, failed)) fs::remove_all(entry.path(), failed);
+    return itself_->apply();
+  }
+  void take_back() override { itself_->take_back(); }
+
+ private:
+  std::string path_;
+  std::unique_ptr<Step> itself_;
+};
+
+Result<void> check_folder(const Places& places) {
+  const std::string folder = places.folder();
+  if (exists(folder + "/CMakeCache.txt")) {
+    return Error{printable(folder) + " is a build directory: cmake --install it, and run the sidrec that is installed"};
+  }
+  if (const auto settings = installed_settings_path(folder); !settings) return settings.error();
+  if (!exists(RecorderFile::beside(places.library).path)) {
+    return Error{"there is no " + std::string(kRecorder) + " in " + printable(folder) + ": install it there"};
+  }
+  return {};
+}
+
+Result<void> check_options(const StoreOptions& options, const StoreLocation& store) {
+  const auto differs = [](const std::string& option, const std::string& is) { return !option.empty() && option != is; };
+  if (!differs(options.audit_dir, store.audit_dir) && !differs(options.run_dir, store.run_dir)) return {};
+  return Error{std::string(kSettingsPath) + " names other directories: change them there", EEXIST};
+}
+
+}  // namespace
+
+Result<Places> places_of_installation(const StoreOptions& options) {
+  const auto library = find_library();
+  if (!library) return library.error();
+  StoreOptions chosen = options;
+  const bool has_settings = exists(kSettingsPath);
+  if (has_settings) chosen = {{}, {}, kSettingsPath};
+  const auto store = locate_store(chosen, {[](const char*) { return std::string(); }, 0});
+  if (!store) return store.error();
+  const Places places{*library, *store};
+  if (auto folder = check_folder(places); !folder) return folder.error();
+  if (has_settings) {
+    if (auto same = check_options(options, *store); !same) return same.error();
+  }
+  return places;
+}
+
+Steps steps_to_prepare(const Places& places) {
+  Steps steps;
+  steps.push_back(make_user());
+  steps.push_back(make_directory(places.store.audit_dir, kReaders, kAuditMode));
+  steps.push_back(make_directory(places.store.run_dir, kUser, kRunMode));
+  steps.push_back(write_our_file(kTmpfiles, tmpfiles_text(places.store)));
+  steps.push_back(write_new_file(kSettingsPath, settings_text(places.store)));
+  steps.push_back(make_link(settings_link(places), kSettingsPath));
+  steps.push_back(give_to_user(RecorderFile::beside(places.library).path));
+  return steps;
+}
+
+Steps steps_to_clear(const Places& places) {
+  Steps steps;
+  steps.push_back(remove_our_file(kTmpfiles));
+  steps.push_back(give_to_root(RecorderFile::beside(places.library).path));
+  steps.push_back(remove_link(settings_link(places)));
+  if (file_text(kSettingsPath) == settings_text(places.store)) steps.push_back(remove_file(kSettingsPath));
+  const bool has_trails = !is_empty(places.store.audit_dir), has_data = holds_unwritten_data(places.store.run_dir);
+  if (!has_data) steps.push_back(std::make_unique<RemoveRunDirectory>(places.store.run_dir));
+  if (!has_trails) steps.push_back(remove_directory(places.store.audit_dir));
+  if (!has_data && !has_trails) steps.push_back(remove_user());
+  return steps;
+}
+
+std::string recorded_processes() {
+  std::string names;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator("/proc", failed)) {
+    const std::string number = entry.path().filename().string();
+    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
+    const pid_t pid = std::stoi(number);
+    if (mappings_of(file_text("/proc/" + number + "/maps")).library.empty()) continue;
+    names += (names.empty() ? "" : ", ") + fs::path(program_of(pid)).filename().string() + " (" + number + ")";
+  }
+  return names;
+}
+
+std::string what_stays(const Places& places) {
+  std::string text;
+  const auto add = [&](const std::string& sentence) { text += "It stays: " + sentence + "\n"; };
+  const bool has_trails = !is_empty(places.store.audit_dir), has_data = holds_unwritten_data(places.store.run_dir);
+  if (has_trails) add(printable(places.store.audit_dir) + ", for it holds trails.");
+  if (has_data) add(printable(places.store.run_dir) + ", for it holds data that no recorder has written to a trail.");
+  if (has_trails || has_data) add(std::string("the user ") + kUser + ", whose these are.");
+  if (exists(kSettingsPath) && file_text(kSettingsPath) != settings_text(places.store)) {
+    add(std::string(kSettingsPath) + ", for it was changed by hand.");
+  }
+  return text;
+}
+
+}  // namespace sidrec::cli
