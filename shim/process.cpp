@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "shim/capture.h"
+#include "shim/complaint.h"
 #include "shim/fd_table.h"
 #include "shim/inherited.h"
 #include "shim/real.h"
@@ -62,6 +63,7 @@ RingShape shape() {
 
 __attribute__((constructor)) void start() {
   resolve_real();
+  remember_stderr();
   if (!load_settings()) return;
   const long page = sys::call(SYS_mmap, 0, ring::kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page < 0 && page > -4096) return;
@@ -128,6 +130,10 @@ static void make_ring_of(Process& p) {
     p.recorder.store(kReady, std::memory_order_release);
   }
   p.ring.store(made.header ? kReady : kFailed);
+  if (!made.header) {
+    complain("cannot make a ring in", g_settings.rings_dir.c_str(), made.error,
+             "\"sidrec doctor\" of this process says more");
+  }
 }
 
 ring::Header* ring_of_process() {
@@ -165,6 +171,9 @@ void ensure_recorder() {
   const bool started = spawn_recorder(argv, g_settings.debug);
   g_recorder_started = started;
   p->recorder.store(started ? kReady : kFailed, std::memory_order_release);
+  if (!started) {
+    complain("cannot start", g_settings.recorder.c_str(), 0, "\"sidrec doctor\" of this process says more");
+  }
 }
 
 bool recorder_running() {
@@ -173,8 +182,12 @@ bool recorder_running() {
   return stage == kReady || stage == kMaking;
 }
 
-void before_rights_drop() {
-  if (tracked_count() > 0 && !in_vfork_child()) ensure_recorder();
+void before_rights_drop(bool for_good) {
+  if (!process() || in_vfork_child()) return;
+  // A server that gives root up before it listens ("pgbouncer -u"). A forked child that does so with nothing of a
+  // client's is about to execute something else.
+  const bool may_serve_yet = for_good && !g_forked && sys::call(SYS_geteuid) == 0;
+  if (tracked_count() > 0 || may_serve_yet) ensure_recorder();
 }
 void entered_sandbox() { g_sandboxed = true; }
 bool sandboxed() { return g_sandboxed; }

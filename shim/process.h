@@ -31,8 +31,9 @@ bool recorder_running();
 uint32_t claimed_lanes();
 bool claim_lane(ring::Header* ring, uint32_t lane);
 
-// Before chroot, setuid and their kin, and before seccomp: what needs rights is done now or never.
-void before_rights_drop();
+// Before chroot, setuid and their kin, and before seccomp: what needs rights is done now or never. `for_good`: root is
+// given up and cannot be taken up again.
+void before_rights_drop(bool for_good = false);
 void entered_sandbox();
 bool sandboxed();
 

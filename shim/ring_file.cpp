@@ -24,10 +24,10 @@ constexpr long kRecorderPatienceSeconds = 1;
 
 // A store beyond RLIMIT_FSIZE or into a hole on a full tmpfs would kill the host (SIGXFSZ, SIGBUS): so the space is
 // had before it is mapped, or not at all (setrlimit(2), fallocate(2)).
-bool allocate(long fd, size_t bytes) {
+long allocate(long fd, size_t bytes) {
   rlimit limit;
-  if (sys::call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, sys::arg(&limit)) < 0 || limit.rlim_cur < bytes) return false;
-  return sys::call(SYS_fallocate, fd, 0, 0, static_cast<long>(bytes)) == 0;
+  if (sys::call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, sys::arg(&limit)) < 0 || limit.rlim_cur < bytes) return -EFBIG;
+  return sys::call(SYS_fallocate, fd, 0, 0, static_cast<long>(bytes));
 }
 
 long create(const char* path) {
@@ -84,7 +84,8 @@ long receive_ring(int socket, char (&ring_id)[ring::kMaxProgram]) {
 // D13: its recorder has a user of its own, and makes the ring where this process's user has no right to anything.
 MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid) {
   int ends[2];
-  if (sys::call(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sys::arg(ends)) < 0) return {};
+  if (sys::call(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sys::arg(ends)) < 0)
+    return {nullptr, false, -EMFILE};
   Text<16> lanes, lane_bytes;
   lanes << uint64_t{shape.lanes};
   lane_bytes << uint64_t{shape.lane_bytes};
@@ -92,7 +93,7 @@ MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid) {
   const bool started = spawn_recorder(argv, g_settings.debug, ends[1]);
   sys::call(SYS_close, ends[1]);
   char ring_id[ring::kMaxProgram] = {};
-  const long fd = started ? receive_ring(ends[0], ring_id) : -1;
+  const long fd = started ? receive_ring(ends[0], ring_id) : -EACCES;
   ring::Header* header = fd < 0 ? nullptr : map_and_close(fd, ring::ring_bytes(shape.lanes, shape.lane_bytes));
   if (header) {
     fill_header(header, shape, pid, ring_id);
@@ -100,7 +101,7 @@ MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid) {
     sys::call(SYS_sendto, ends[0], sys::arg(&ready), sizeof ready, MSG_NOSIGNAL);
   }
   sys::call(SYS_close, ends[0]);
-  return {header, header != nullptr};
+  return {header, header != nullptr, fd < 0 ? fd : -ENOMEM};
 }
 
 }  // namespace
@@ -120,16 +121,16 @@ MadeRing make_ring(const RingShape& shape, uint32_t pid) {
   Text<ring::kMaxPath + 64> path;
   path << g_settings.rings_dir.c_str() << "/" << ring_id.c_str() << ".ring";
   const long fd = create(path.c_str());
-  if (fd < 0) return {};
-  const bool allocated = allocate(fd, bytes);
+  if (fd < 0) return {nullptr, false, fd};
+  const long allocated = allocate(fd, bytes);
   ring::Header* header = map_and_close(fd, bytes);
-  if (!allocated || !header) {
+  if (allocated < 0 || !header) {
     if (header) sys::call(SYS_munmap, sys::arg(header), static_cast<long>(bytes));
     sys::call(SYS_unlink, sys::arg(path.c_str()));
-    return {};
+    return {nullptr, false, allocated < 0 ? allocated : -ENOMEM};
   }
   fill_header(header, shape, pid, ring_id.c_str());
-  return {header, false};
+  return {header, false, 0};
 }
 
 void drop_ring(ring::Header* header) {

@@ -15,6 +15,7 @@ struct RingShape {
 struct MadeRing {
   ring::Header* header;
   bool has_recorder;  // the recorder made it, and runs
+  long error;         // without a header: why, negative
 };
 
 // No header when it cannot be had: no right to the directory, no space, RLIMIT_FSIZE too small. Leaves nothing behind

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "shim/complaint.h"
 #include "shim/flat_json.h"
 #include "shim/kept_root.h"
 #include "shim/sys.h"
@@ -36,17 +37,6 @@ const char* env_value(const char* name, size_t length) {
   return nullptr;
 }
 const char* env_value(const char* name) { return env_value(name, strlen(name)); }
-
-// One line, to a terminal, file or pipe, never into a socket that may be somebody's connection.
-void complain(const char* what, const char* subject, long error, const char* remedy) {
-  struct stat st;
-  if (sys::call(SYS_fstat, 2, sys::arg(&st)) < 0 || S_ISSOCK(st.st_mode)) return;
-  Text<1536> line;
-  line << "sidrec: not recording: " << what << " " << subject;
-  if (error) line << ": " << strerrordesc_np(static_cast<int>(-error));
-  line << "; " << remedy << "\n";
-  sys::call(SYS_write, 2, sys::arg(line.c_str()), static_cast<long>(line.size()));
-}
 
 void read_config() {
   const char* path = env_value("SIDREC_CONFIG");

@@ -55,7 +55,9 @@ int leave_the_host(void* p) {
 
 bool spawn_recorder(const char* const argv[], bool debug, int socket) {
   const char* const envp[] = {debug ? "SIDREC_DEBUG=1" : nullptr, nullptr};
-  Command command{argv, envp, keeps_root(), socket, 0};
+  // Root that has given up its groups already would leave the recorder, and its files, in the host's.
+  const bool half_way = sys::call(SYS_geteuid) == 0 && sys::call(SYS_getegid) != 0;
+  Command command{argv, envp, half_way || keeps_root(), socket, 0};
   // The mask goes through exec with every signal blocked; the recorder opens it when it is ready.
   return run_aside(leave_the_host, &command) && command.error == 0;
 }

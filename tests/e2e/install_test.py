@@ -4,7 +4,6 @@ import glob
 import grp
 import json
 import os
-import signal
 
 from support.deadline import until
 from support.own_machine import OwnMachine
@@ -101,7 +100,6 @@ class Install(EndToEnd):
         after.close()
         trail = self.ended_trail(machine, "web-shop")
         self.assertEqual({bytes(each.bytes["in"]) for each in trail.connections.values()}, {b"before", b"after"})
-        os.kill(int(host.read("nginx.pid")), signal.SIGTERM)
 
     def test_install_lets_a_service_that_is_never_root_be_of_the_recorders_group(self):
         machine = self.machine()

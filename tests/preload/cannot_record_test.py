@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import unittest
 
@@ -64,6 +65,15 @@ class CannotRecordTest(unittest.TestCase):
             self.assert_host_untouched("read_and_write", place.environment(), str(place.run_dir), "SIDREC_RUN_DIR",
                                        options={"user": 65534, "group": 65534, "extra_groups": []},
                                        program=copies / "victim_read_and_write")
+
+    def test_a_ring_would_be_larger_than_a_file_may_be(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+
+        with recorded_run.Place() as place:
+            self.assert_host_untouched("read_and_write", place.environment(), "cannot make a ring in", "File too large",
+                                       options={"preexec_fn": limit})
+            self.assertEqual(list((place.run_dir / "rings").iterdir()), [])
 
 
 if __name__ == "__main__":
