@@ -76,6 +76,7 @@ template <typename T>
 std::vector<T> ElfFile::table(uint64_t offset, uint64_t size) const {
   const std::string raw = bytes(offset, size);
   std::vector<T> entries(raw.size() / sizeof(T));
+  if (entries.empty()) return entries;  // whose data() may be null, which memcpy(3) may not be given
   std::memcpy(static_cast<void*>(entries.data()), raw.data(), entries.size() * sizeof(T));
   return entries;
 }
