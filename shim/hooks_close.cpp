@@ -58,8 +58,10 @@ SIDREC_EXPORT int fclose(FILE* stream) {
 }
 
 SIDREC_EXPORT int shutdown(int fd, int how) noexcept {
+  // Also a use: of a connection whose backend refused, a forked child may see no more than this.
+  const Subject s = is_client(fd) && !in_vfork_child() ? begin(fd) : Subject{};
   const int r = real().shutdown(fd, how);
-  if (r == 0 && is_client(fd)) shut_down(fd, how);
+  if (r == 0 && s) shut_down(fd, how);
   return r;
 }
 

@@ -15,6 +15,8 @@ using ring::LaneControl;
 
 constexpr int kSpins = 200;               // about 1 us each round of all lanes: longer than a copy takes
 constexpr long kContendedPause = 20'000;  // ns
+// Who waits for room looks so often whether there is still somebody to make it.
+constexpr uint64_t kLookAtRecorderNs = 10'000'000;
 
 thread_local uint32_t t_hint = 0;   // the lane this thread used last, plus one
 thread_local uint32_t t_depth = 0;  // > 1: inside a signal handler that interrupted write_record
@@ -108,8 +110,11 @@ bool wait_for_room(ring::Header* ring, LaneControl* lane, const Need& need, Pati
   const uint32_t seen = lane->room.load();
   if (!need.fits(lane)) {
     wake_recorder(ring);
+    restart_recorder(ring);
     const uint64_t now = sys::monotonic_ns();
-    if (now < patience.deadline_ns) sys::futex_wait(&lane->room, seen, patience.deadline_ns - now);
+    if (now < patience.deadline_ns) {
+      sys::futex_wait(&lane->room, seen, std::min(patience.deadline_ns - now, kLookAtRecorderNs));
+    }
   }
   lane->waiters.fetch_sub(1);
   return true;
@@ -187,6 +192,7 @@ bool write_record(ring::Header* ring, ring::RecordHeader record, Bytes& from, Pa
     append(ring, h, record, from);
     const size_t in_use = used(h.lane);
     h.lane->busy.store(0);  // sequentially consistent: the head is visible before we look who sleeps
+    if (__builtin_expect(!has_recorder(ring), 0) && t_depth == 1) restart_recorder(ring);
     const uint32_t sleep = ring->sleep.load();
     if (sleep == ring::kDeep || (sleep == ring::kShallow && in_use > ring->lane_bytes / 4)) wake_recorder(ring);
   }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "shim/capture.h"
@@ -24,6 +25,14 @@ constexpr uint32_t kLanesOfChild = 4;   // a forked child that serves one connec
 constexpr uint32_t kFewestLanes = 2;
 constexpr uint64_t kRingRaceNs = 20'000'000;  // how long a loser waits for the winner's ring; it takes about 0.1 ms
 
+// Between two starts; ever longer when one recorder after the other dies without giving any room back.
+constexpr uint64_t kRestartPauseNs = 20'000'000;
+constexpr uint32_t kPatientStarts = 16;
+constexpr uint32_t kMostDoublings = 11;  // 41 s
+
+// A start takes about 1 ms; a recorder too many ends at once.
+constexpr uint64_t kTimeToComeNs = 100'000'000;
+
 enum Stage : uint32_t { kNone = 0, kMaking = 1, kReady = 2, kFailed = 3 };
 
 // On a page with MADV_WIPEONFORK (madvise(2)): a child of fork or _Fork finds it zero.
@@ -41,6 +50,10 @@ constinit std::atomic<uint32_t> g_forks{0};
 constinit std::atomic<bool> g_recorder_started{false};
 constinit std::atomic<uint32_t> g_claimed{0};
 constinit std::atomic<uint32_t> g_given_up{0};
+constinit std::atomic<uint64_t> g_restart_not_before_ns{0};
+constinit std::atomic<uint64_t> g_given_back_before{0};
+constinit std::atomic<uint32_t> g_starts_in_vain{0};
+constinit std::atomic<uint64_t> g_started_ns{0};
 constinit bool g_sandboxed = false;
 constinit bool g_forked = false;
 
@@ -129,6 +142,7 @@ static void make_ring_of(Process& p) {
     g_recorder_started = true;
     p.recorder.store(kReady, std::memory_order_release);
   }
+  g_started_ns = sys::monotonic_ns();
   p.ring.store(made.header ? kReady : kFailed);
   if (!made.header) {
     complain("cannot make a ring in", g_settings.rings_dir.c_str(), made.error,
@@ -159,16 +173,51 @@ bool claim_lane(ring::Header* ring, uint32_t lane) {
   return true;
 }
 
+namespace {
+
+bool start_recorder(ring::Header* ring) {
+  char path[ring::kMaxPath + 64];
+  ring_path(ring, path);
+  const char* const by_path[] = {g_settings.recorder.c_str(), path, nullptr};
+  const char* const by_id[] = {g_settings.recorder.c_str(), ring::kAdoptRing, ring->ring_id, nullptr};
+  g_started_ns = sys::monotonic_ns();
+  return spawn_recorder(is_recorders_stranger() ? by_id : by_path, g_settings.debug);
+}
+
+// By recorders, since the ring was made.
+uint64_t given_back(ring::Header* ring) {
+  uint64_t bytes = 0;
+  for (uint32_t lane = 0; lane < ring->lanes && lane < ring::kMaxLanes; ++lane) {
+    bytes += lane_control(ring, lane)->tail.load(std::memory_order_relaxed);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void restart_recorder(ring::Header* ring) {
+  uint32_t dead = ring->recorder.load(std::memory_order_relaxed);
+  if (has_recorder(ring) || !recorder_running() || sandboxed() || in_vfork_child()) return;
+  const uint64_t now = sys::monotonic_ns();
+  if (now < g_restart_not_before_ns.load()) return;
+  // Of one that died on its way here the kernel has said nothing.
+  if (dead == 0 && now < g_started_ns.load() + kTimeToComeNs) return;
+  if (!ring->recorder.compare_exchange_strong(dead, 0)) return;
+  const uint64_t room = given_back(ring);
+  if (room != g_given_back_before.exchange(room)) g_starts_in_vain = 0;
+  const uint32_t in_vain = g_starts_in_vain.fetch_add(1);
+  const uint32_t doublings = in_vain < kPatientStarts ? 0 : std::min(in_vain - kPatientStarts, kMostDoublings);
+  g_restart_not_before_ns = now + (kRestartPauseNs << doublings);
+  start_recorder(ring);
+}
+
 void ensure_recorder() {
   Process* p = process();
   if (!p || p->recorder.load(std::memory_order_acquire) != kNone || sandboxed()) return;
   ring::Header* ring = ring_of_process();
   uint32_t none = kNone;
   if (!ring || !p->recorder.compare_exchange_strong(none, kMaking)) return;
-  char path[ring::kMaxPath + 64];
-  ring_path(ring, path);
-  const char* const argv[] = {g_settings.recorder.c_str(), path, nullptr};
-  const bool started = spawn_recorder(argv, g_settings.debug);
+  const bool started = start_recorder(ring);
   g_recorder_started = started;
   p->recorder.store(started ? kReady : kFailed, std::memory_order_release);
   if (!started) {

@@ -26,6 +26,14 @@ ring::Header* ring_of_process();
 // Starts the recorder, once per process, if the ring has none.
 void ensure_recorder();
 bool recorder_running();
+// A recorder has the ring. Not so when it has died, or has not come to it yet.
+inline bool has_recorder(const ring::Header* ring) {
+  const uint32_t word = ring->recorder.load(std::memory_order_relaxed);
+  return word != 0 && !(word & ring::kRecorderDied);
+}
+// Where has_recorder() says no, and its time to come is over: another one goes on where it was. Costs the host a start,
+// and a recorder that dies again and again is started ever more seldom.
+void restart_recorder(ring::Header* ring);
 
 // The lanes this process has claimed, a bit each, and the claim of one more: one atomic operation, no system call.
 uint32_t claimed_lanes();

@@ -24,7 +24,7 @@
 namespace sidrec::ring {
 
 inline constexpr uint64_t kMagic = 0x31474e4952444953ULL;  // "SIDRING1"
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 
 inline constexpr size_t kPage = 4096;
 inline constexpr size_t kHeaderBytes = 3 * kPage;
@@ -39,6 +39,8 @@ inline constexpr uint32_t kMaxRecordPayload = 64 * 1024 - 64;  // one call's byt
 // ended by NUL, with the ring's descriptor (SCM_RIGHTS, unix(7)); the host answers one byte when it has filled in the
 // header.
 inline constexpr char kMakeRing[] = "--make-ring";
+// The same host's ring, by its id, whose recorder has died.
+inline constexpr char kAdoptRing[] = "--adopt-ring";
 
 inline constexpr size_t kMaxProgram = 32;
 inline constexpr size_t kMaxPath = 1024;
@@ -52,6 +54,8 @@ enum Sleep : uint32_t {
   kShallow = 1,  // wakes by itself within 2 ms; to be woken when a lane is a quarter full
   kDeep = 2,     // sleeps for ever; to be woken by the first record
 };
+
+inline constexpr uint32_t kRecorderDied = 0x40000000;  // FUTEX_OWNER_DIED (linux/futex.h)
 
 struct Header {
   uint64_t magic;
@@ -69,6 +73,10 @@ struct Header {
   char env[kMaxEnv];                        // NAME=value, each ended by NUL: what {env:NAME} of the template needs
   alignas(64) std::atomic<uint32_t> sleep;  // Sleep
   std::atomic<uint32_t> wake;               // futex: grows by one for each wake
+  // The recorder's thread id while it has the ring. When the thread dies, however it dies, the kernel itself sets
+  // kRecorderDied here, for the word is on its robust list (get_robust_list(2)): who writes a record sees it without a
+  // system call, and may put 0 here to start another one.
+  std::atomic<uint32_t> recorder;
 };
 static_assert(sizeof(Header) <= kHeaderBytes);
 

@@ -2,9 +2,8 @@
 // offset that is fixed for the session's life, so a step of the wall clock never reorders a trail.
 #pragma once
 
-#include <ctime>
-
 #include <cstdint>
+#include <ctime>
 
 namespace sidrec {
 

@@ -34,7 +34,7 @@ enum class EventKind : uint8_t {
 };
 enum class Direction : uint8_t { kIn = 0, kOut = 1, kErr = 2 };  // kErr: a command's stderr, on its way to the client
 inline constexpr size_t kDirections = 3;
-enum class CloseWhy : uint8_t { kClosed = 0, kExited = 1, kHostDied = 2, kNotAuthenticated = 3 };
+enum class CloseWhy : uint8_t { kClosed = 0, kExited = 1, kHostDied = 2, kNotAuthenticated = 3, kRecovered = 4 };
 enum class GapWhy : uint8_t { kOverflow = 1, kSplice, kSendfile, kDiscarded, kNoRing, kFault, kSpoolFull };
 enum class Via : uint8_t { kAccept = 0, kInherited = 1, kPassed = 2, kUnknown = 3, kConnect = 4 };
 enum class ChanKind : uint8_t { kPty = 1, kExec = 2, kForward = 3, kAgent = 4, kX11 = 5 };
@@ -148,6 +148,12 @@ struct EventView {
 };
 
 inline constexpr size_t event_bytes(size_t payload) { return sizeof(EventHeader) + ((payload + 7) & ~size_t{7}); }
+
+// A payload's structure as its bytes.
+template <typename T>
+std::string_view view_of(const T& facts) {
+  return {static_cast<const char*>(static_cast<const void*>(&facts)), sizeof facts};
+}
 
 // Appends to `out`, which holds whole events only.
 void append_event(std::string& out, const EventHeader& header, std::string_view payload);

@@ -24,8 +24,8 @@ class Account {
 
   bool is_installed() const { return user_ != 0; }
   bool is_started_by_root() const { return caller_ == 0; }
-  // What the one who started us says of directories and settings counts.
-  bool believes_caller() const { return !is_installed() || is_started_by_root(); }
+  // The one who started us may name a ring: root, or another recorder, for one that has died.
+  bool believes_caller() const { return !is_installed() || is_started_by_root() || caller_ == user_; }
   const std::string& folder() const { return folder_; }  // the program's
   uid_t user() const { return user_; }                   // 0: not installed
   gid_t group() const { return group_; }

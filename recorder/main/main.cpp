@@ -2,6 +2,8 @@
 // descriptor open and an environment of at most SIDREC_DEBUG; nobody else has a reason to. Installed, it may be started
 // by anybody of its group with anything: account.h says what of it counts.
 // sidrec-recorder --make-ring <lanes> <lane bytes>: the same for a host that may not make its ring (made_ring.h).
+// sidrec-recorder --adopt-ring <ring id>: that host's ring again, where the recorder has died.
+// sidrec-recorder --recover <run directory> <audit directory>: for `sidrec recover` (recovery.h).
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -11,17 +13,22 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "recorder/main/account.h"
 #include "recorder/main/made_ring.h"
+#include "recorder/main/orphans.h"
 #include "recorder/main/recorder.h"
+#include "recorder/main/recovery.h"
+#include "recorder/ring/death_notice.h"
 
 namespace sidrec {
 namespace {
 
-enum ExitCode : int { kDone = 0, kUsage = 2, kNoRing = 3, kTaken = 4, kCannotRun = 5 };
+enum ExitCode : int { kDone = 0, kNotAll = 1, kUsage = 2, kNoRing = 3, kTaken = 4, kCannotRun = 5 };
 
 // Descriptors 0 to 2 exist and lead nowhere, whatever anybody writes there.
 void settle_descriptors() {
@@ -46,9 +53,10 @@ void settle_priority() {
 
 // The signals that ask for an end come by descriptor, all others as they do in a fresh process. Before any thread.
 UniqueFd settle_signals() {
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGCHLD}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM}) {
     ::signal(signal, SIG_DFL);
   }
+  ::signal(SIGCHLD, SIG_IGN);  // a successor that was started leaves nothing to wait for (wait(2))
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);  // then a file size limit is an error (setrlimit(2))
   sigset_t ends;
@@ -79,6 +87,7 @@ bool wants_debug() {
 }
 
 int record(const RingFile& ring, const Account& account, int signal_fd, Log& log) {
+  const DeathNotice notice(ring.recorder());
   const RingFacts& facts = ring.facts();
   const LoadedSettings loaded = load_settings(facts.config);
   for (const std::string& complaint : loaded.complaints) log.warn(complaint);
@@ -89,9 +98,14 @@ int record(const RingFile& ring, const Account& account, int signal_fd, Log& log
   }
   const MasterIdentity self{facts.ring_id, host_name(),           "sidrec-recorder", static_cast<uint32_t>(::getpid()),
                             ::geteuid(),   account.is_installed()};
-  Surroundings around{facts, loaded.settings, log, *poller, self};
+  auto journal = Journal::open(ring.path(), facts);
+  if (!journal) log.error(journal.error().message + "; if this recorder dies, the next knows less");
+  Journal none;
+  const bool only_ends = journal && journal->is_continued() && ring.is_dead();
+  Surroundings around{facts, loaded.settings, log, *poller, self, journal ? *journal : none, only_ends};
   log.debug("recording for " + facts.program + ", process " + std::to_string(facts.host_pid));
   Recorder recorder(ring, around);
+  recorder.restore();
   if (auto ran = recorder.run(signal_fd); !ran) {
     log.error(ran.error().message);
     return kCannotRun;
@@ -100,49 +114,95 @@ int record(const RingFile& ring, const Account& account, int signal_fd, Log& log
   return kDone;
 }
 
+std::string log_path(const std::string& run_dir, const std::string& id) { return run_dir + "/recorder-" + id + ".log"; }
+
+// Of a ring whose header's word does not count: the installation's own directories and settings.
+Result<std::function<void(RingFacts&)>> installations_own(const Account& account) {
+  const auto config = installed_settings_path(account.folder());
+  if (!config) return config.error();
+  return std::function([config = *config, settings = load_settings(*config).settings](RingFacts& facts) {
+    facts.audit_dir = settings.audit_dir;
+    facts.run_dir = settings.run_dir;
+    facts.config = config;
+  });
+}
+
 int record_ring(const std::string& path, const Account& account, int signal_fd) {
   account.become_caller();
-  auto ring = RingFile::open(path);
+  const auto known = Journal::facts_beside(path);
+  auto ring = RingFile::open(path, known);
   // From here on it is our user's, who may adopt it when we have died.
   if (ring && account.is_installed()) (void)::fchown(ring->fd(), account.user(), account.group());
   if (auto settled = account.settle(); !settled) return kCannotRun;
   // Without a ring there is no run directory, and nobody to tell but by the exit code.
   if (!ring) return ring.error().code == EAGAIN ? kTaken : kNoRing;
-  Log log(ring->facts().run_dir + "/recorder-" + ring->facts().ring_id + ".log", wants_debug());
+  if (!known && account.is_installed() && !account.is_started_by_root()) {
+    const auto correct = installations_own(account);
+    if (!correct) return kNoRing;
+    ring->correct(*correct);
+  }
+  Log log(log_path(ring->facts().run_dir, ring->facts().ring_id), wants_debug());
   return record(*ring, account, signal_fd, log);
 }
 
-// For a host whose word does not count; `socket` leads to it.
+// The installation's run directory, for a host whose word does not count.
+Result<std::string> installed_run_dir(const Account& account) {
+  const auto config = installed_settings_path(account.folder());
+  if (!config) return config.error();
+  return load_settings(*config).settings.run_dir;
+}
+
+// For that host; `socket` leads to it.
 int record_stranger(UniqueFd socket, char** shape, const Account& account, int signal_fd) {
   if (!account.is_installed()) return kUsage;
   if (auto settled = account.settle(); !settled) return kCannotRun;
-  const auto config = installed_settings_path(account.folder());
-  const Settings settings = config ? load_settings(*config).settings : Settings{};
-  const auto log_name = [&settings](const std::string& id) { return settings.run_dir + "/recorder-" + id + ".log"; };
-  const auto give_up = [&log_name](const Error& error) {
-    Log(log_name(std::to_string(::getpid())), false).error(error.message);
+  const auto run_dir = installed_run_dir(account);
+  const auto give_up = [&run_dir](const Error& error) {
+    Log(log_path(run_dir ? *run_dir : Settings{}.run_dir, std::to_string(::getpid())), false).error(error.message);
     return kNoRing;
   };
-  if (!config) return give_up(config.error());
+  if (!run_dir) return give_up(run_dir.error());
   if (auto sound = check_limits(); !sound) return give_up(sound.error());
-  const auto made = make_ring_for_host(socket.get(), settings.run_dir, shape[0], shape[1]);
+  const auto made = make_ring_for_host(socket.get(), *run_dir, shape[0], shape[1]);
   if (!made) return give_up(made.error());
   socket.reset();
   auto ring = RingFile::open(made->path);
-  if (!ring) return give_up(ring.error());
+  const auto correct = installations_own(account);
+  if (!ring || !correct) return give_up(ring ? correct.error() : ring.error());
+  ring->correct(*correct);
   ring->correct([&](RingFacts& facts) {
     facts.ring_id = made->ring_id;
     facts.host_pid = static_cast<uint32_t>(made->host);
-    facts.audit_dir = settings.audit_dir;
-    facts.run_dir = settings.run_dir;
-    facts.config = *config;
   });
-  Log log(log_name(made->ring_id), false);
+  Log log(log_path(*run_dir, made->ring_id), false);
   return record(*ring, account, signal_fd, log);
 }
 
+int adopt_ring(const std::string& ring_id, const Account& account, int signal_fd) {
+  if (!account.is_installed() || !is_plain_name(ring_id)) return kUsage;
+  if (auto settled = account.settle(); !settled) return kCannotRun;
+  const auto run_dir = installed_run_dir(account);
+  if (!run_dir || !check_limits()) return kCannotRun;
+  return record_ring(ring_path(*run_dir, ring_id), account, signal_fd);
+}
+
+int recover_all(char** dirs, const Account& account) {
+  if (!account.believes_caller() || dirs[0][0] != '/' || dirs[1][0] != '/') return kUsage;
+  (void)settle_signals();
+  ::umask(027);
+  if (auto settled = account.settle(); !settled || ::chdir("/") != 0) return kCannotRun;
+  const MasterIdentity self{"recover-" + std::to_string(::getpid()), host_name(), "sidrec-recorder",
+                            static_cast<uint32_t>(::getpid()),       ::geteuid(), account.is_installed()};
+  return recover({dirs[0], dirs[1]}, self) ? kDone : kNotAll;
+}
+
 int run(int argc, char** argv) {
+  if (argc == 4 && std::strcmp(argv[1], "--recover") == 0) {
+    const auto account = Account::find();
+    return account ? recover_all(argv + 2, *account) : kCannotRun;
+  }
   const bool makes_ring = argc == 4 && std::strcmp(argv[1], ring::kMakeRing) == 0;
+  const bool adopts_ring = argc == 3 && std::strcmp(argv[1], ring::kAdoptRing) == 0;
   UniqueFd socket(makes_ring ? ::fcntl(0, F_DUPFD_CLOEXEC, 3) : -1);
   settle_descriptors();
   const auto account = Account::find();
@@ -152,6 +212,7 @@ int run(int argc, char** argv) {
   ::umask(027);
   if (!account || !signal_fd || ::chdir("/") != 0) return kCannotRun;
   if (makes_ring) return record_stranger(std::move(socket), argv + 2, *account, signal_fd.get());
+  if (adopts_ring) return adopt_ring(argv[2], *account, signal_fd.get());
   if (argc != 2 || argv[1][0] != '/' || !account->believes_caller()) return kUsage;
   return record_ring(argv[1], *account, signal_fd.get());
 }

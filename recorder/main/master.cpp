@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "recorder/base/sid_path.h"
+#include "recorder/main/orphans.h"
 
 namespace sidrec {
 
@@ -23,6 +25,11 @@ constexpr uint64_t kHelloPatienceNs = 5 * kSecond;
 constexpr uint64_t kOwnHoldNs = 30 * kMillisecond;
 constexpr uint64_t kNoDescriptorPauseNs = 100 * kMillisecond;
 constexpr uint64_t kLookAtSilentNs = kSecond;
+// After a takeover the other slaves say HELLO within some milliseconds.
+constexpr uint64_t kHelloAfterTakeoverNs = 300 * kMillisecond;
+constexpr uint64_t kLookForAbsentNs = 200 * kMillisecond;
+// Who has not come back by then never will: `sidrec recover` has what its ring holds.
+constexpr uint64_t kAbsentPatienceNs = 60 * kSecond;
 
 // The first client of a session seldom comes alone: the recorders of its other hosts are still starting. So long a
 // new master holds events back as if it had slaves; not more than this part of a lane, for a host in full flow must not
@@ -129,7 +136,42 @@ void Master::drop(Peer& peer, const Error& why) {
   peer.gone = true;
 }
 
+void Master::expect(const std::string& rec, uint64_t now_ns, uint64_t patience_ns) {
+  if (rec != around_.ring.ring_id) absent_.try_emplace(rec, Absent{now_ns, now_ns + patience_ns});
+}
+
+// Those that died before their first word to us.
+void Master::expect_orphans(uint64_t now_ns) {
+  if (!troubled_) return;
+  troubled_ = false;
+  for (const std::string& path : find_orphans(around_.ring.run_dir, sid_)) {
+    expect(std::filesystem::path(path).stem().string(), now_ns, 0);
+  }
+}
+
+void Master::look_for_absent(uint64_t now_ns) {
+  for (auto at = absent_.begin(); at != absent_.end();) {
+    auto& [rec, absent] = *at;
+    if (now_ns < absent.look_ns) {
+      ++at;
+      continue;
+    }
+    absent.look_ns = now_ns + kLookForAbsentNs;
+    const bool given_up = now_ns >= absent.since_ns + kAbsentPatienceNs;
+    if (given_up) around_.log.error(rec + " has not come back to " + encode_sid(sid_));
+    // Whether the ring is still there is asked before and after: who ends properly removes it.
+    const bool gone = given_up || !start_successor(ring_path(around_.ring.run_dir, rec));
+    at = gone ? absent_.erase(at) : std::next(at);
+  }
+}
+
 void Master::on_hello(Peer& peer, uint64_t now_ns) {
+  absent_.erase(peer.link.hello().rec);
+  const auto& known = peer.link.hello().known;
+  const bool is_over = only_ends() && absent_.empty() && slaves_at_work() <= 1;
+  if (is_over && session_.is_open() && (!known || known->session != session_.identity().session)) {
+    return drop(peer, Error{"this session is only being ended"});
+  }
   marks_of_[peer.link.id()] = peer.link.marks();
   session_.on_known(peer.link.hello().known, now_ns);
   if (session_.is_open() && welcomed_) {
@@ -157,6 +199,12 @@ void Master::hear(Peer& peer, uint64_t now_ns) {
 void Master::welcome_all(uint64_t now_ns) {
   if (welcomed_ || !session_.is_open()) return;
   welcomed_ = true;
+  troubled_ = session_.identity().epoch > 1;
+  for (const std::string& rec : session_.recorders_at_work()) {
+    const bool here = std::any_of(peers_.begin(), peers_.end(),
+                                  [&rec](const auto& entry) { return entry.second->link.hello().rec == rec; });
+    if (!here) expect(rec, since_ns_, kHelloAfterTakeoverNs);
+  }
   for (auto& [id, peer] : peers_) {
     if (!peer->gone && peer->link.state() == link::LinkState::kGreeted) {
       peer->link.welcome(session_.identity(), around_.settings.retry_ms, now_ns);
@@ -242,10 +290,13 @@ void Master::turn(uint64_t now_ns, bool needs_room) {
     commit(now_ns);
   }
   if (!peers_.empty()) end_silent_peers(now_ns);
+  if (!absent_.empty()) look_for_absent(now_ns);
   for (auto peer = peers_.begin(); peer != peers_.end();) {
     if (session_.is_clean()) peer->second->link.acknowledge();
     speak(*peer->second);
     if (peer->second->gone) {
+      troubled_ = troubled_ || peer->second->link.state() != link::LinkState::kLeaving;
+      if (peer->second->link.is_at_work()) expect(peer->second->link.hello().rec, now_ns, 0);
       peer->second->link.leave();
       peer->second->watch.end();
       peer = peers_.erase(peer);
@@ -262,11 +313,13 @@ std::optional<uint64_t> Master::deadline_ns(uint64_t now_ns) const {
   if (releases) sooner(soonest, ordering_.next_release_ns());
   if (!peers_.empty()) sooner(soonest, now_ns + kLookAtSilentNs);
   if (accept_again_ns_ != 0) sooner(soonest, accept_again_ns_);
+  for (const auto& [rec, absent] : absent_) sooner(soonest, absent.look_ns);
   return soonest;
 }
 
 bool Master::end(uint64_t now_ns) {
   callers_ = true;
+  if (!ending_) expect_orphans(now_ns);
   if (!ending_) turn(now_ns, needs_room_);
   if (!ending_ && (has_slaves() || !is_clean())) return false;
   ending_ = true;

@@ -46,12 +46,17 @@ class Master {
   void turn(uint64_t now_ns, bool needs_room);
   std::optional<uint64_t> deadline_ns(uint64_t now_ns) const;
 
+  // While takes_events().
+  const SessionIdentity& identity() const { return session_.identity(); }
+
   // What of our own lane is in the store.
   uint64_t committed(uint32_t lane) const { return committed_[lane]; }
   // Everything that was put in or sent by slaves is in the store.
   bool is_clean() const { return own_frame_.empty() && ordering_.empty() && session_.is_clean(); }
-  // Slaves at work, or about to be.
-  bool has_slaves() const { return slaves_at_work() > 0; }
+  // It is here to end what others have left long ago, and takes no new connection to it.
+  bool only_ends() const { return around_.only_ends && session_.was_over(); }
+  // Slaves at work, or about to be, or to come back.
+  bool has_slaves() const { return slaves_at_work() > 0 || !absent_.empty(); }
   // The session ends, unless a slave came at the last moment or the store cannot be written now.
   bool end(uint64_t now_ns);
 
@@ -67,7 +72,17 @@ class Master {
     Poller::Watch watch;
   };
 
+  // A recorder of this session that has ended without a BYE. Its ring is a successor's, who will say HELLO by its name;
+  // until then, or until the ring has gone, the session does not end.
+  struct Absent {
+    uint64_t since_ns;
+    uint64_t look_ns;  // when its successor is to be started, again
+  };
+
   size_t slaves_at_work() const;
+  void expect(const std::string& rec, uint64_t now_ns, uint64_t patience_ns);
+  void look_for_absent(uint64_t now_ns);
+  void expect_orphans(uint64_t now_ns);
   bool writes_directly(uint64_t now_ns) const;
   bool is_young(uint64_t now_ns) const;
   void accept_peers(uint64_t now_ns);
@@ -102,6 +117,8 @@ class Master {
   link::PeerId last_peer_ = 0;
   std::map<link::PeerId, std::unique_ptr<Peer>> peers_;
   std::unordered_map<link::Ordering::SourceId, link::RecMarks*> marks_of_;  // of every source there ever was
+  std::map<std::string, Absent> absent_;
+  bool troubled_ = false;  // a master or a slave of this session has died: there may be others, unheard
   Poller::Watch listener_watch_;
 };
 

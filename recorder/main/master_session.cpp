@@ -17,12 +17,14 @@ MasterSession::MasterSession(Surroundings& around, std::string sid, std::optiona
   }
   state_ = State::kDeciding;
   unfinished_ = unfinished->session;
+  was_over_ = unfinished->quiet_ns > around_.settings.linger_ms * kMillisecond;
   decide_ns_ = now_ns + around_.settings.linger_ms * kMillisecond;
   on_known(known, now_ns);
 }
 
 void MasterSession::begin(uint64_t now_ns) {
   state_ = State::kClosed;
+  was_over_ = false;
   identity_ = {new_session_id(clock_ns(CLOCK_REALTIME) / kMillisecond), wall_clock_offset_ns(), 1};
   trail_ = std::make_unique<Trail>(around_.ring.audit_dir, sid_);
   if (auto begun = trail_->begin(identity_, around_.self, std::min(first_ns_, now_ns)); !begun) {
@@ -51,6 +53,10 @@ bool MasterSession::resume(const SessionIdentity& identity, uint64_t now_ns) {
   return true;
 }
 
+std::set<std::string> MasterSession::recorders_at_work() const {
+  return identity_.epoch > 1 ? trail_->recorders_at_work() : std::set<std::string>{};
+}
+
 void MasterSession::on_known(const std::optional<SessionIdentity>& known, uint64_t now_ns) {
   if (state_ != State::kDeciding || !known || known->session != unfinished_) return;
   if (resume(*known, now_ns)) {
@@ -63,7 +69,9 @@ void MasterSession::on_known(const std::optional<SessionIdentity>& known, uint64
 // Nobody who is alive knows the session: it ends here.
 void MasterSession::recover(uint64_t now_ns) {
   if (resume({unfinished_, wall_clock_offset_ns(), 0}, now_ns)) {
-    if (auto ended = trail_->end(now_ns, "recovered"); !ended) around_.log.error(ended.error().message);
+    Result<void> ended = trail_->close_left_open(now_ns);
+    if (ended) ended = trail_->end(now_ns, "recovered");
+    if (!ended) around_.log.error(ended.error().message);
   }
   begin(now_ns);
 }

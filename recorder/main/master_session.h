@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "recorder/base/clock.h"
@@ -35,6 +36,10 @@ class MasterSession {
   bool is_open() const { return state_ == State::kOpen; }
   const SessionIdentity& identity() const { return identity_; }
   link::Ledger& ledger() { return ledger_; }
+  // When it was gone on with, nothing had come to it for longer than a session lingers.
+  bool was_over() const { return was_over_; }
+  // Those that the master before us had with connections open; for who has just gone on with its session.
+  std::set<std::string> recorders_at_work() const;
 
   // A peer has said which session it knows.
   void on_known(const std::optional<SessionIdentity>& known, uint64_t now_ns);
@@ -66,6 +71,7 @@ class MasterSession {
   std::string unfinished_;  // kDeciding: the session found
   uint64_t decide_ns_ = 0;
   uint64_t begin_ns_ = 0;  // kClosed: when begin() is tried again
+  bool was_over_ = false;
   SessionIdentity identity_;
   std::unique_ptr<Trail> trail_;
   link::Ledger ledger_;

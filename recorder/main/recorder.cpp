@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "recorder/base/sid_path.h"
+#include "recorder/trail/open_connections.h"
+
 namespace sidrec {
 namespace {
 
@@ -21,9 +24,9 @@ Recorder::Recorder(const RingFile& ring, Surroundings& around)
     : ring_(ring),
       around_(around),
       reader_(ring, [this](const std::string& why) { around_.log.error(why); }),
-      tracker_(sid_template_of(ring.facts()), {ring.facts().host_pid, ring.facts().program, ring.facts().sid_source},
-               *this, [this](uint64_t conn, const ConnOpen& open) { return diag_.is_held(conn, open); },
-               around.settings.fold),
+      tracker_(
+          sid_template_of(ring.facts()), {ring.facts().host_pid, ring.facts().program, ring.facts().sid_source}, *this,
+          [this](uint64_t conn, const ConnOpen& open) { return diag_.is_held(conn, open); }, around.settings.fold),
       outstanding_(ring.facts().lanes),
       watcher_(ring) {}
 
@@ -51,6 +54,29 @@ OwnerId Recorder::role_of(OwnerId owner) const {
 
 void Recorder::event(OwnerId owner, const EventHeader& header, std::string_view payload) {
   roles_.at(role_of(owner))->append(header, payload, now_ns_);
+}
+
+// What a line says of a record that is still in the ring will be told again, and recognised by the master.
+void Recorder::restore() {
+  const auto counts = [this](uint32_t lane, uint64_t pos) {
+    return lane == kNoLane || (lane < outstanding_.lanes() && pos <= reader_.tail(lane));
+  };
+  const uint64_t now_ns = monotonic_ns();
+  for (const auto& [sid, session] : around_.journal.sessions()) {
+    const auto trail = Trail::find_unfinished(around_.ring.audit_dir, sid);
+    const bool goes_on = trail && trail->session == session.session;
+    const OwnerId owner = owner_of(sid);
+    OpenConnections told;
+    if (goes_on) {
+      auto found = open_connections(trail->file, ring_.facts().ring_id, counts);
+      if (!found) around_.log.error(found.error().message);
+      if (found) told = std::move(*found);
+    }
+    const auto open = roles_.at(owner)->restore(goes_on ? session : SessionIdentity{}, std::move(told), now_ns);
+    for (const OpenConnection& connection : open) tracker_.restore(owner, connection, now_ns);
+    around_.log.warn("goes on with " + encode_sid(sid) + ", " + std::to_string(open.size()) +
+                     " connections, where another recorder has ended");
+  }
 }
 
 void Recorder::note_signal(int signal_fd) {
@@ -152,6 +178,7 @@ Result<void> Recorder::run(int signal_fd) {
   if (reader_.stuck_writers() > 0) {
     around_.log.warn(std::to_string(reader_.stuck_writers()) + " writers stood still and were not waited for");
   }
+  around_.journal.remove();
   if (::unlink(ring_.path().c_str()) != 0 && errno != ENOENT) {
     around_.log.warn(errno_error("cannot remove " + ring_.path()).message);
   }

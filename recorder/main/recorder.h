@@ -26,6 +26,9 @@ class Recorder : private ConnectionTracker::Sink {
  public:
   Recorder(const RingFile& ring, Surroundings& around);
 
+  // Goes on where this ring's recorder before us has died; before run().
+  void restore();
+
   // `signal_fd`: a signalfd(2) of the signals that ask for an end.
   Result<void> run(int signal_fd);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "recorder/base/sid_path.h"
+#include "recorder/main/orphans.h"
 
 namespace sidrec {
 namespace {
@@ -77,8 +78,43 @@ Role::Step Role::lock(uint64_t now_ns) {
     election_.on_lock(true, now_ns);
     return election_.on_bind(false, now_ns);  // the pause for what an administrator must mend
   }
+  if (locked->got && leaves_it_to_a_successor()) {
+    election_.on_lock(true, now_ns);
+    return election_.on_bind(false, now_ns);
+  }
   lock_ = std::move(locked->fd);
   return election_.on_lock(locked->got, now_ns);
+}
+
+// What recorders have left in their rings belongs to a session before ours (DESIGN D12): successors become its master
+// and finish it, while we wait; our connection then begins another one.
+bool Role::leaves_it_to_a_successor() {
+  if (gave_way_ || known_ || around_.only_ends) return false;
+  for (const std::string& path : find_orphans(around_.ring.run_dir, sid_)) {
+    gave_way_ = start_successor(path) || gave_way_;
+  }
+  return gave_way_;
+}
+
+void Role::know(const SessionIdentity& session) {
+  known_ = session;
+  if (auto noted = around_.journal.note(sid_, session); !noted) complain(noted.error());
+}
+
+std::vector<OpenConnection> Role::restore(const SessionIdentity& session, OpenConnections told, uint64_t now_ns) {
+  if (!session.session.empty()) known_ = session;
+  if (auto left = spool_.take_over(); left) {
+    for_each_event(*left, [&](const EventHeader& header, auto payload) {
+      told.note({&header, payload});
+      append_to_flow(header, payload);
+    });
+  } else {
+    around_.log.error(left.error().message);
+  }
+  connections_ = told.open.size();
+  started_ = true;
+  follow(election_.start(), now_ns);
+  return std::move(told.open);
 }
 
 Role::Step Role::bind(uint64_t now_ns) {
@@ -96,6 +132,7 @@ void Role::become_master(uint64_t now_ns) {
   const uint64_t first_ns = flow_.oldest_unsent_ns().value_or(now_ns);
   Master::Place place{std::move(lock_), std::move(connection_), socket_path(around_.ring.run_dir, sid_)};
   master_ = std::make_unique<Master>(around_, sid_, std::move(place), known_, first_ns, now_ns);
+  if (master_->takes_events()) know(master_->identity());
 }
 
 // --- as a slave
@@ -136,7 +173,7 @@ void Role::turn_slave(uint64_t now_ns) {
   switch (news) {
     case Slave::News::kNone: break;
     case Slave::News::kWelcome:
-      known_ = slave_->identity();
+      know(slave_->identity());
       complaint_.clear();
       follow(election_.on_welcome(), now_ns);
       break;
@@ -182,9 +219,14 @@ void Role::hand_over_everything(uint64_t now_ns) {
   losing_ = false;
 }
 
+uint64_t Role::linger_ns() const {
+  return master_ && master_->only_ends() ? 0 : around_.settings.linger_ms * kMillisecond;
+}
+
 void Role::turn_master(uint64_t now_ns, bool leaving) {
   if (master_->takes_events() && !flow_.all_committed()) hand_over_everything(now_ns);
   master_->turn(now_ns, needs_room_);
+  if (master_->takes_events() && !known_) know(master_->identity());
   for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
     safe_[lane] = std::max(safe_[lane], std::min(master_->committed(lane), given_[lane]));
   }
@@ -195,7 +237,7 @@ void Role::turn_master(uint64_t now_ns, bool leaving) {
     return;
   }
   if (!idle_since_ns_) idle_since_ns_ = now_ns;
-  if (!leaving && now_ns < *idle_since_ns_ + around_.settings.linger_ms * kMillisecond) return;
+  if (!leaving && now_ns < *idle_since_ns_ + linger_ns()) return;
   // Told to leave with slaves at work: they elect another master, who goes on with the session.
   if (!(leaving && master_->has_slaves()) && !master_->end(now_ns)) return;
   master_.reset();
@@ -234,6 +276,8 @@ void Role::append(const EventHeader& header, std::string_view payload, uint64_t 
   }
   if (!started_) {
     started_ = true;
+    // Whoever looks for what was left of this SID finds this ring, from now on.
+    if (auto noted = around_.journal.note(sid_, {}); !noted) complain(noted.error());
     follow(election_.start(), now_ns);
   }
 }
@@ -336,7 +380,7 @@ std::optional<uint64_t> Role::deadline_ns(uint64_t now_ns) const {
   };
   if (slave_) sooner(flow_.deadline_ns());
   if (master_) sooner(master_->deadline_ns(now_ns));
-  if (idle_since_ns_) sooner(*idle_since_ns_ + around_.settings.linger_ms * kMillisecond);
+  if (idle_since_ns_) sooner(*idle_since_ns_ + linger_ns());
   if (needs_room_ && !master_ && !is_stalled(now_ns)) sooner(progress_ns_ + kStallNs);
   return soonest;
 }

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "recorder/event/open_connection.h"
 #include "recorder/link/election.h"
 #include "recorder/link/slave_flow.h"
 #include "recorder/main/losses.h"
@@ -32,6 +33,10 @@ class Role {
   Role(Surroundings& around, std::string sid);
 
   void append(const EventHeader& header, std::string_view payload, uint64_t now_ns);
+
+  // Before any event: what this ring's recorder before us had of the SID. `session` has no name where none was known;
+  // `told`: by its trail. What is open after all that was left in the spool.
+  std::vector<OpenConnection> restore(const SessionIdentity& session, OpenConnections told, uint64_t now_ns);
 
   struct Needs {
     bool room;  // the host may soon run out of it: what must wait for a master has to go to the spool
@@ -54,11 +59,14 @@ class Role {
   Step bind(uint64_t now_ns);
   void become_master(uint64_t now_ns);
   void complain(const Error& error);
+  void know(const SessionIdentity& session);
+  bool leaves_it_to_a_successor();
 
   void turn_slave(uint64_t now_ns);
   void on_master_gone(Step next, uint64_t now_ns);
   void leave_or_start_again(uint64_t now_ns);
   bool session_is_orphaned() const;
+  uint64_t linger_ns() const;
   void turn_master(uint64_t now_ns, bool leaving);
   void hand_to_master(std::string_view events, uint64_t now_ns);
   void hand_over_everything(uint64_t now_ns);
@@ -97,6 +105,7 @@ class Role {
   std::string complaint_;
   bool needs_room_ = false;
   bool started_ = false;
+  bool gave_way_ = false;  // to the end of a session that others have left: once
   bool done_ = false;
 };
 

@@ -5,8 +5,10 @@
 //   begin: the oldest event not committed      read: the next to be sent      end
 //
 // The file is this recorder's alone (O_EXCL, 0600), appears with the first append and goes when all of it is
-// committed, or with the object. A file of that name that is there already was left by a recorder of the same ring and
-// is replaced.
+// committed, or with the object. A file of that name that is there already was left by a recorder of the same ring: it
+// is taken over, and replaced by the first append, whole or not at all. Its first page says where the oldest event is
+// (8 bytes, as of the last page that was given back: what is before it may come twice, and is recognised by its
+// identity).
 #pragma once
 
 #include <cstdint>
@@ -25,6 +27,8 @@ class Spool {
   Spool& operator=(const Spool&) = delete;
   ~Spool() { remove(); }
 
+  // The events that a recorder before us has left; they stay in the file until remove() or the first append().
+  Result<std::string> take_over();
   // After an error nothing of `events` is in the file.
   Result<void> append(std::string_view events);
   // The next whole events, at most `most_bytes` of them.
@@ -39,11 +43,15 @@ class Spool {
   uint64_t unread_bytes() const { return end_ - read_; }
 
  private:
+  std::string new_path() const { return path_ + ".new"; }
   Result<void> open();
+  Result<void> write_at_end(std::string_view events);
+  Result<void> read_at(uint64_t at, std::string& bytes) const;
 
   std::string directory_;
   std::string path_;
   UniqueFd fd_;
+  uint64_t inherited_ = 0;  // bytes that a recorder before us has left, and that are not committed
   uint64_t begin_ = 0;
   uint64_t read_ = 0;
   uint64_t end_ = 0;

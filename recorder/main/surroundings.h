@@ -2,6 +2,7 @@
 #pragma once
 
 #include "recorder/base/settings.h"
+#include "recorder/main/journal.h"
 #include "recorder/main/log.h"
 #include "recorder/main/poller.h"
 #include "recorder/ring/ring_file.h"
@@ -15,6 +16,8 @@ struct Surroundings {
   Log& log;
   Poller& poller;
   MasterIdentity self;
+  Journal& journal;
+  bool only_ends = false;  // a successor whose host is gone too: it is here for what another one has left
 };
 
 }  // namespace sidrec

@@ -21,14 +21,6 @@ Result<std::string> text_of(const char (&field)[N], const char* name) {
   return std::string(field);
 }
 
-// The id becomes a file's name and goes over the link, which allows the same letters.
-bool is_plain_name(const std::string& name) {
-  return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.' || c == ':';
-  });
-}
-
 // The variables up to the empty one that ends them.
 std::string env_of(const char (&env)[ring::kMaxEnv]) {
   size_t end = 0;
@@ -40,14 +32,14 @@ std::string env_of(const char (&env)[ring::kMaxEnv]) {
   return std::string(env, end);
 }
 
-Result<RingFacts> facts_of(const ring::Header& header, uint64_t file_bytes) {
+bool is_possible(const RingFacts& facts) {
+  return facts.lanes > 0 && facts.lanes <= ring::kMaxLanes && std::has_single_bit(facts.lane_bytes) &&
+         facts.lane_bytes >= ring::kMinLaneBytes && facts.lane_bytes <= ring::kMaxLaneBytes;
+}
+
+Result<RingFacts> facts_of(const ring::Header& header) {
   if (header.magic != ring::kMagic) return Error{"not a ring", EINVAL};
   if (header.version != ring::kVersion) return Error{"a ring of version " + std::to_string(header.version), EINVAL};
-  const bool sane = header.lanes > 0 && header.lanes <= ring::kMaxLanes && std::has_single_bit(header.lane_bytes) &&
-                    header.lane_bytes >= ring::kMinLaneBytes && header.lane_bytes <= ring::kMaxLaneBytes;
-  if (!sane) return Error{"a ring of impossible size", EINVAL};
-  if (file_bytes < ring::ring_bytes(header.lanes, header.lane_bytes)) return Error{"a ring that is cut short", EINVAL};
-
   RingFacts facts{header.lanes, header.lane_bytes, header.host_pid, {}, {}, {}, {}, {}, {}, {}, env_of(header.env)};
   const std::pair<std::string*, Result<std::string>> texts[] = {
       {&facts.ring_id, text_of(header.ring_id, "ring_id")},
@@ -69,23 +61,37 @@ Result<RingFacts> facts_of(const ring::Header& header, uint64_t file_bytes) {
   return facts;
 }
 
+Result<RingFacts> read_facts(int fd) {
+  const auto header = std::make_unique<ring::Header>();
+  if (::pread(fd, static_cast<void*>(header.get()), sizeof *header, 0) != ssize_t{sizeof *header}) {
+    return Error{"a ring that is cut short", EINVAL};
+  }
+  return facts_of(*header);
+}
+
 Error about(const std::string& path, const Error& error) { return {path + ": " + error.message, error.code}; }
 
 }  // namespace
 
-Result<RingFile> RingFile::open(const std::string& path) {
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.' || c == ':';
+  });
+}
+
+Result<RingFile> RingFile::open(const std::string& path, const std::optional<RingFacts>& known) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return errno_error("cannot open the ring " + path);
   struct stat found {};
   if (::fstat(fd.get(), &found) != 0) return errno_error("cannot look at " + path);
   if (!S_ISREG(found.st_mode)) return Error{path + " is no regular file", EINVAL};
 
-  const auto header = std::make_unique<ring::Header>();
-  if (::pread(fd.get(), static_cast<void*>(header.get()), sizeof *header, 0) != ssize_t{sizeof *header}) {
-    return Error{path + ": a ring that is cut short", EINVAL};
-  }
-  auto facts = facts_of(*header, static_cast<uint64_t>(found.st_size));
+  auto facts = known ? Result<RingFacts>(*known) : read_facts(fd.get());
   if (!facts) return about(path, facts.error());
+  if (!is_possible(*facts)) return Error{path + ": a ring of impossible size", EINVAL};
+  const size_t bytes = ring::ring_bytes(facts->lanes, facts->lane_bytes);
+  if (static_cast<uint64_t>(found.st_size) < bytes) return Error{path + ": a ring that is cut short", EINVAL};
 
   struct flock whole {};
   whole.l_type = F_WRLCK;
@@ -94,7 +100,6 @@ Result<RingFile> RingFile::open(const std::string& path) {
     if (errno == EACCES) errno = EAGAIN;
     return errno_error("cannot lock " + path);
   }
-  const size_t bytes = ring::ring_bytes(facts->lanes, facts->lane_bytes);
   void* map = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (map == MAP_FAILED) return errno_error("cannot map " + path);
   return RingFile(path, std::move(fd), map, bytes, std::move(*facts));
@@ -123,6 +128,12 @@ ring::LaneControl& RingFile::control(uint32_t index) const {
 }
 
 const char* RingFile::lane_data(uint32_t index) const { return lane(index) + ring::kLaneControlBytes; }
+
+bool RingFile::is_dead() const {
+  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  ::flock(fd_.get(), LOCK_UN);
+  return true;
+}
 
 void RingFile::await_death() const {
   while (::flock(fd_.get(), LOCK_EX) != 0 && errno == EINTR) {

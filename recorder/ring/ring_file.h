@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "recorder/base/result.h"
@@ -33,10 +34,14 @@ struct RingFacts {
   std::string env;  // NAME=value, each ended by NUL
 };
 
+// The id of a ring becomes a file's name and goes over the link, which allows the same letters.
+bool is_plain_name(const std::string& name);
+
 class RingFile {
  public:
-  // An error of code EAGAIN: another recorder has it.
-  static Result<RingFile> open(const std::string& path);
+  // `known`: what its first recorder knew of it; then the header, which the host may have overwritten since, is not
+  // asked. An error of code EAGAIN: another recorder has it.
+  static Result<RingFile> open(const std::string& path, const std::optional<RingFacts>& known = std::nullopt);
   RingFile(RingFile&& other) noexcept;
   RingFile& operator=(RingFile&&) = delete;
   ~RingFile();
@@ -49,9 +54,11 @@ class RingFile {
 
   std::atomic<uint32_t>& sleep() const { return header()->sleep; }
   std::atomic<uint32_t>& wake() const { return header()->wake; }
+  std::atomic<uint32_t>& recorder() const { return header()->recorder; }
   ring::LaneControl& control(uint32_t lane) const;
   const char* lane_data(uint32_t lane) const;
 
+  bool is_dead() const;
   // Blocks (flock(2)); for a thread of its own.
   void await_death() const;
 

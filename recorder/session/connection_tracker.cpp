@@ -32,11 +32,6 @@ T payload_of(const RingRecord& record) {
   return value;
 }
 
-template <typename T>
-std::string_view view_of(const T& facts) {
-  return {reinterpret_cast<const char*>(&facts), sizeof facts};
-}
-
 template <size_t N>
 void copy_text(char (&to)[N], std::string_view from) {
   std::memcpy(to, from.data(), std::min(from.size(), N - 1));
@@ -71,6 +66,27 @@ ConnectionTracker::ConnectionTracker(SidTemplate sid_template, Host host, Sink& 
       host_(std::move(host)),
       sink_(sink),
       still_held_(std::move(still_held)) {}
+
+void ConnectionTracker::restore(OwnerId owner, const OpenConnection& told, uint64_t now_ns) {
+  const auto flow_of = [](const OpenFlow& from, Flow& flow) {
+    std::copy(from.offset.begin(), from.offset.end(), flow.offset);
+    std::copy(from.missing.begin(), from.missing.end(), flow.missing);
+  };
+  Connection& connection = connections_[told.conn];
+  connection.owner = owner;
+  connection.open = told.facts;
+  connection.opened_ns = now_ns;
+  connection.user = told.user;
+  connection.uid_told = told.uid_told;
+  flow_of(told.flow, connection.flow);
+  for (const auto& [chan, channel] : told.channels) {
+    flow_of(channel.flow, connection.channels[chan]);
+    conn_of_channel_[chan | ring::kChannelBit] = told.conn;
+  }
+  hold(connection, told.facts.pid);
+  connection.maybe_elsewhere = true;
+  ask_later(connection, now_ns, kSilentNs);
+}
 
 OwnerId ConnectionTracker::take(const RingRecord& in_ring) {
   RingRecord record = in_ring;

@@ -31,6 +31,7 @@
 #include "recorder/base/clock.h"
 #include "recorder/base/settings.h"
 #include "recorder/event/event.h"
+#include "recorder/event/open_connection.h"
 #include "recorder/fold/folding.h"
 #include "recorder/ring/outstanding.h"
 #include "recorder/ring/ring_reader.h"
@@ -61,6 +62,10 @@ class ConnectionTracker {
   };
 
   ConnectionTracker(SidTemplate sid_template, Host host, Sink& sink, StillHeld still_held, Fold fold = Fold::kNone);
+
+  // A connection that another recorder of this ring has told of already: goes on behind what that one has told. Who
+  // holds it is not known any more, so its end is what the kernel says.
+  void restore(OwnerId owner, const OpenConnection& connection, uint64_t now_ns);
 
   // The owner of what came of the record, kNobody when no event did.
   OwnerId take(const RingRecord& record);

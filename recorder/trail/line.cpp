@@ -80,6 +80,7 @@ std::string_view word_of(CloseWhy why) {
     case CloseWhy::kExited: return "host exited";
     case CloseWhy::kHostDied: return "host died";
     case CloseWhy::kNotAuthenticated: return "not authenticated";
+    case CloseWhy::kRecovered: return "recovered";
   }
   return "unknown";
 }

@@ -26,6 +26,9 @@ class TotalsCounter {
  public:
   const SessionTotals& totals() const { return totals_; }
 
+  std::set<std::string> recorders_at_work() const;
+  bool is_open(std::string_view rec, uint64_t conn) const { return open_.contains({conn, std::string(rec)}); }
+
   void opened(std::string_view rec, uint64_t conn);
   void closed(std::string_view rec, uint64_t conn);
   void data(Direction dir, uint64_t len) {

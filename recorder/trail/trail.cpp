@@ -10,8 +10,10 @@
 #include <climits>
 #include <memory>
 
+#include "recorder/base/clock.h"
 #include "recorder/base/sid_path.h"
 #include "recorder/trail/last_line.h"
+#include "recorder/trail/open_connections.h"
 #include "recorder/trail/trail_scan.h"
 
 namespace sidrec {
@@ -36,6 +38,13 @@ bool is_regular(int fd) {
   return fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
 }
 
+uint64_t quiet_ns(int fd) {
+  struct stat found {};
+  if (fstat(fd, &found) != 0) return 0;
+  const uint64_t written_ns = static_cast<uint64_t>(found.st_mtim.tv_sec) * kSecond + found.st_mtim.tv_nsec;
+  return clock_ns(CLOCK_REALTIME) - std::min(clock_ns(CLOCK_REALTIME), written_ns);
+}
+
 bool has_ended(int fd) {
   const auto last = last_whole_line(fd);
   return last && is_session_end(*last);
@@ -58,7 +67,7 @@ std::optional<UnfinishedTrail> Trail::find_unfinished(std::string_view audit_dir
   if (!name) return std::nullopt;
   const UniqueFd file(openat(dir.get(), name->c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file || !is_regular(file.get()) || has_ended(file.get())) return std::nullopt;
-  return UnfinishedTrail{dir_path + "/" + *name, *session_of_trail_name(*name)};
+  return UnfinishedTrail{dir_path + "/" + *name, *session_of_trail_name(*name), quiet_ns(file.get())};
 }
 
 Result<UniqueFd> Trail::open_dir() const {
@@ -177,6 +186,8 @@ bool Trail::falls_back(uint64_t time_ns) {
 
 void Trail::append(std::string_view rec, const EventView& event, bool late) {
   if (event->lane == kNoLane && laneless_.contains({event->pos, std::string(rec)})) return;
+  // A recorder and its successor may each have seen a connection's end, one by its record, one by the kernel's word.
+  if (event->kind == EventKind::kConnClose && !totals_.is_open(rec, event->conn)) return;
   switch (event->kind) {
     case EventKind::kData:
     case EventKind::kMasked:
@@ -209,6 +220,35 @@ Result<void> Trail::commit() {
   pending_.clear();
   if (pending_.capacity() > kKeepRoom) pending_.shrink_to_fit();
   return {};
+}
+
+Result<void> Trail::close_left_open(uint64_t time_ns) {
+  const auto left = open_connections(file_, {}, [](uint32_t, uint64_t) { return true; });
+  if (!left) return left.error();
+  for (const OpenConnection& connection : left->open) {
+    EventHeader header{};
+    header.time_ns = time_ns;
+    header.lane = kNoLane;
+    header.conn = connection.conn;
+    header.kind = EventKind::kChanClose;
+    for (const auto& [chan, channel] : connection.channels) {
+      header.chan = header.pos = chan;
+      ChanClose facts{};
+      std::copy(channel.flow.offset.begin(), channel.flow.offset.end(), facts.bytes);
+      append(connection.rec, {&header, view_of(facts)}, false);
+    }
+    header.kind = EventKind::kConnClose;
+    header.chan = 0;
+    header.pos = connection.conn;
+    header.why = static_cast<uint8_t>(CloseWhy::kRecovered);
+    ConnClose facts{};
+    facts.bytes_in = connection.flow.offset[0];
+    facts.bytes_out = connection.flow.offset[1];
+    facts.missing_in = connection.flow.missing[0];
+    facts.missing_out = connection.flow.missing[1];
+    append(connection.rec, {&header, view_of(facts)}, false);
+  }
+  return commit();
 }
 
 Result<void> Trail::end(uint64_t time_ns, std::string_view why) {

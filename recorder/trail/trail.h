@@ -31,6 +31,7 @@ struct TrailScan;
 struct UnfinishedTrail {
   std::string file;  // its whole path
   std::string session;
+  uint64_t quiet_ns;  // since something was written to it
 };
 
 class Trail : public StorageEngine {
@@ -55,10 +56,15 @@ class Trail : public StorageEngine {
   Result<void> commit() override;
   size_t pending_bytes() const override { return pending_.size(); }
 
+  // Closes the connections that are open by its lines, "recovered": nobody is left who could say more of them.
+  Result<void> close_left_open(uint64_t time_ns);
+
   // After an error call it again: the line is not written twice.
   Result<void> end(uint64_t time_ns, std::string_view why) override;
 
   uint32_t epoch() const { return epoch_; }
+  // Those that have connections open, by its lines.
+  std::set<std::string> recorders_at_work() const { return totals_.recorders_at_work(); }
   const std::string& file() const { return file_; }  // whole path, once begun or resumed
   const SessionTotals& totals() const { return totals_.totals(); }
 

@@ -14,6 +14,7 @@ from support.workplace import BUILD, EndToEnd
 
 HAPROXY = "/etc/systemd/system/haproxy.service.d/50-sidrec.conf"
 NGINX = "/etc/nginx/modules-enabled/00-sidrec.conf"
+RECOVER = "/etc/systemd/system/sidrec-recover.service"
 AUDIT, RUN, SETTINGS = "/var/log/sidrec", "/run/sidrec", "/etc/sidrec.json"
 
 
@@ -120,7 +121,7 @@ class Install(EndToEnd):
         would = [line for line in said.splitlines() if not line.startswith(" ")]
         did = [line.removeprefix("done: ") for line in done.splitlines() if line.startswith("done: ")]
         self.assertEqual(would, did)
-        for path in (HAPROXY, NGINX, SETTINGS, "/etc/tmpfiles.d/sidrec.conf"):
+        for path in (HAPROXY, NGINX, SETTINGS, "/etc/tmpfiles.d/sidrec.conf", RECOVER):
             for line in machine.read(path).splitlines():
                 self.assertIn(f"    {line}\n", said)
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 
 from support import processes, traffic
@@ -78,6 +79,26 @@ class Ownership(EndToEnd):
         trail = self.place.ended_trail()
         expect_exactly(trail, [exchange.line for exchange in exchanges])
         self.assertEqual((trail.first["uid"], trail.first["installed"]), (owner.uid, True))
+
+    def test_installed_a_killed_recorder_is_started_again_as_that_user(self):
+        owner = self.place.install()
+        backend = self.place.echo_backend()
+        for number, program in enumerate((Socat, SocatOfNobody)):
+            with self.subTest(program.__name__):
+                host = program(backend)
+                host.more_groups = [owner.gid]
+                self.place.start(host, sid=f"demo{number}")
+                client = self.place.client(host).says(b"before")
+                self.place.recorded(client, f"demo{number}")
+                dead = self.place.master(f"demo{number}").pid
+                processes.kill_quietly(dead, signal.SIGKILL)
+                client.says(b"after")
+                self.place.recorded(client, f"demo{number}")
+                self.are_the_owners(self.place.recorders())
+                client.close()
+                trail = self.place.ended_trail(f"demo{number}")
+                expect_exactly(trail, [client])
+                self.assertEqual([each["epoch"] for each in trail.masters], [1, 2])
 
     def test_installed_ssh_is_recorded_by_that_user(self):
         owner = self.place.install()

@@ -113,8 +113,9 @@ Verb add_install(CLI::App& app) {
   verb->footer(
       "\nMakes, where they are not there: the user and group sidrec; the audit directory, which group adm may read; "
       "the\n"
-      "run directory and its tmpfiles.d entry; /etc/sidrec.json, the settings; and gives the recorder to its user. "
-      "For\n"
+      "run directory and its tmpfiles.d entry; /etc/sidrec.json, the settings; sidrec-recover.service, which ends at "
+      "boot\n"
+      "what a power cut has left (\"sidrec recover\"); and gives the recorder to its user. For\n"
       "each service a drop-in, /etc/systemd/system/UNIT.d/50-sidrec.conf, with what its unit needs to be recorded; "
       "for\n"
       "nginx the variables it must keep, in /etc/nginx/modules-enabled/00-sidrec.conf.\n"

@@ -20,6 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kTmpfiles = "/etc/tmpfiles.d/sidrec.conf";
+constexpr const char* kRecoverUnit = "/etc/systemd/system/sidrec-recover.service";
+constexpr const char* kRecoverAtBoot = "/etc/systemd/system/multi-user.target.wants/sidrec-recover.service";
 constexpr const char* kReaders = "adm";  // Debian's group of those who read logs
 constexpr mode_t kAuditMode = 02750, kRunMode = 0700;
 
@@ -37,6 +39,21 @@ std::string settings_text(const StoreLocation& store) {
 std::string tmpfiles_text(const StoreLocation& store) {
   const std::string user = kUser;
   return "d " + store.run_dir + " 0700 " + user + " " + user + " -\n";
+}
+
+// What a power cut has left without an end. Rings do not outlive it, on a tmpfs.
+std::string recover_unit_text(const StoreLocation& store) {
+  std::error_code failed;
+  return "[Unit]\n"
+         "Description=Finish what recorders of client sessions have left\n"
+         "RequiresMountsFor=" +
+         store.audit_dir +
+         "\n"
+         "After=systemd-tmpfiles-setup.service\n\n"
+         "[Service]\n"
+         "Type=oneshot\n"
+         "ExecStart=" +
+         fs::read_symlink("/proc/self/exe", failed).string() + " recover\n";
 }
 
 std::string settings_link(const Places& places) { return places.folder() + "/sidrec.json"; }
@@ -112,6 +129,8 @@ Steps steps_to_prepare(const Places& places) {
   steps.push_back(make_directory(places.store.audit_dir, kReaders, kAuditMode));
   steps.push_back(make_directory(places.store.run_dir, kUser, kRunMode));
   steps.push_back(write_our_file(kTmpfiles, tmpfiles_text(places.store)));
+  steps.push_back(write_our_file(kRecoverUnit, recover_unit_text(places.store)));
+  steps.push_back(make_link(kRecoverAtBoot, kRecoverUnit));
   steps.push_back(write_new_file(kSettingsPath, settings_text(places.store)));
   steps.push_back(make_link(settings_link(places), kSettingsPath));
   steps.push_back(give_to_user(RecorderFile::beside(places.library).path));
@@ -121,6 +140,8 @@ Steps steps_to_prepare(const Places& places) {
 Steps steps_to_clear(const Places& places) {
   Steps steps;
   steps.push_back(remove_our_file(kTmpfiles));
+  steps.push_back(remove_link(kRecoverAtBoot));
+  steps.push_back(remove_our_file(kRecoverUnit));
   steps.push_back(give_to_root(RecorderFile::beside(places.library).path));
   steps.push_back(remove_link(settings_link(places)));
   if (file_text(kSettingsPath) == settings_text(places.store)) steps.push_back(remove_file(kSettingsPath));

@@ -156,6 +156,11 @@ class Workplace:
         assert len(trails) == count, f"{len(trails)} trails instead of {count}: {[each.path for each in trails]}"
         return trails
 
+    def all_ended_trails(self, folder="demo"):
+        """All there are, checked; none while one of them has not ended."""
+        paths = self.trail_paths(folder)
+        return [Trail(path) for path in paths] if all(has_ended(path) for path in paths) else []
+
     def ended_trail(self, folder="demo", seconds=20):
         return self.ended_trails(folder, 1, seconds)[0]
 

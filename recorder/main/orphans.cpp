@@ -1,0 +1,77 @@
+#include "recorder/main/orphans.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "recorder/base/unique_fd.h"
+#include "recorder/main/journal.h"
+
+namespace sidrec {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A recorder's lock, see ring_file.h.
+bool has_recorder(int fd) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_OFD_GETLK, &whole) != 0 || whole.l_type != F_UNLCK;
+}
+
+// Its host's.
+bool is_dead(int fd) {
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return false;
+  ::flock(fd, LOCK_UN);
+  return true;
+}
+
+template <typename Belongs>
+std::vector<std::string> rings_without_recorder(const std::string& run_dir, const Belongs& belongs) {
+  std::vector<std::string> rings;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(run_dir + "/rings", failed)) {
+    const std::string path = entry.path();
+    if (entry.path().extension() != ".ring") continue;
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    if (fd && !has_recorder(fd.get()) && belongs(path, fd.get())) rings.push_back(path);
+  }
+  return rings;
+}
+
+}  // namespace
+
+std::string ring_path(const std::string& run_dir, const std::string& ring_id) {
+  return run_dir + "/rings/" + ring_id + ".ring";
+}
+
+std::vector<std::string> find_orphans(const std::string& run_dir, std::string_view sid) {
+  return rings_without_recorder(run_dir, [sid](const std::string& path, int fd) {
+    const auto sessions = Journal::sessions_beside(path);
+    return sessions.empty() ? is_dead(fd) : sessions.contains(std::string(sid));
+  });
+}
+
+std::vector<std::string> find_orphans_of_the_dead(const std::string& run_dir) {
+  return rings_without_recorder(run_dir, [](const std::string&, int fd) { return is_dead(fd); });
+}
+
+bool start_successor(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0) return false;
+  std::error_code failed;
+  const std::string program = fs::read_symlink("/proc/self/exe", failed);
+  char* const arguments[] = {const_cast<char*>(program.c_str()), const_cast<char*>(path.c_str()), nullptr};
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  pid_t pid = 0;
+  const bool started = ::posix_spawn(&pid, program.c_str(), nullptr, &attributes, arguments, environ) == 0;
+  ::posix_spawnattr_destroy(&attributes);
+  return started;
+}
+
+}  // namespace sidrec

@@ -1,0 +1,24 @@
+// Orphans: rings whose recorder has died and that nobody has gone on with, and the start of a successor.
+//
+// A successor is an ordinary recorder, started on the ring's path; of several that are started one gets the ring's
+// lock, the others end at once. It must find its executable where ours is, and may use the ring: the user is the same.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sidrec {
+
+// Their paths. Those of `sid`, by their journals; of dead hosts also those whose journal says nothing yet. Of a living
+// host such a ring is no orphan: its recorder is on its way, or the host will start another one.
+std::vector<std::string> find_orphans(const std::string& run_dir, std::string_view sid);
+// Those of dead hosts, whatever their SID.
+std::vector<std::string> find_orphans_of_the_dead(const std::string& run_dir);
+
+std::string ring_path(const std::string& run_dir, const std::string& ring_id);
+
+// False when there is no such ring, or no process can be had.
+bool start_successor(const std::string& ring_path);
+
+}  // namespace sidrec
