@@ -21,6 +21,7 @@ Verb add_tail(CLI::App& app);
 Verb add_cat(CLI::App& app);
 Verb add_play(CLI::App& app);
 Verb add_export(CLI::App& app);
+Verb add_status(CLI::App& app);
 Verb add_recover(CLI::App& app);
 Verb add_install(CLI::App& app);
 Verb add_uninstall(CLI::App& app);

@@ -11,10 +11,11 @@ Result<MasterPeer::Heard> MasterPeer::receive(std::string_view datagram, uint64_
   if (auto* hello = std::get_if<Hello>(&*message)) return on_hello(std::move(*hello));
   if (const auto* request = std::get_if<Request>(&*message)) return on_request(*request, now_ns);
   if (const auto* data = std::get_if<Data>(&*message)) return on_data(*data, now_ns);
-  // BYE: the table leaves nothing else.
-  outgoing_.push_back(encode(ByeAck{}));
   leave();
   state_ = LinkState::kLeaving;
+  if (std::holds_alternative<Status>(*message)) return Heard::kStatus;
+  // BYE: the table leaves nothing else.
+  outgoing_.push_back(encode(ByeAck{}));
   return Heard::kBye;
 }
 

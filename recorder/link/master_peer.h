@@ -47,6 +47,7 @@ class MasterPeer {
   enum class Heard : uint8_t {
     kNothing,  // outgoing() may have grown
     kHello,    // hello() is there; answer with welcome() once the session's identity is known
+    kStatus,   // answer with report()
     kBye,      // it has left the session (S9); send outgoing(), then wait for the end of the connection
   };
   Result<Heard> receive(std::string_view datagram, uint64_t now_ns);
@@ -54,6 +55,7 @@ class MasterPeer {
   // Takes it in as a member: it may send from now on. What the store holds of it already is acknowledged at once.
   void welcome(const SessionIdentity& identity, uint32_t retry_ms, uint64_t now_ns);
   void pass(const WaitingQueue::Grant& grant);
+  void report(std::string text) { outgoing_.push_back(encode(Report{std::move(text)})); }
   // What was written of it is committed: acknowledges it, now or when its answers have been read.
   void acknowledge();
 

@@ -120,6 +120,8 @@ struct Encoder {
   }
   void operator()(const Bye&) const {}
   void operator()(const ByeAck&) const {}
+  void operator()(const Status&) const {}
+  void operator()(const Report& report) const { out.append(report.text); }
 };
 
 Result<Message> decode_hello(std::string_view rest) {
@@ -210,6 +212,11 @@ Result<Message> decode_commit(std::string_view rest) {
   return Message{std::move(commit)};
 }
 
+Result<Message> decode_report(std::string_view rest) {
+  if (rest.empty() || rest.size() > kMaxFrameBytes) return malformed(MessageType::kReport, "wrong length");
+  return Message{Report{std::string(rest)}};
+}
+
 template <typename T>
 Result<Message> decode_empty(MessageType type, std::string_view rest) {
   if (!rest.empty()) return malformed(type, "wrong length");
@@ -224,12 +231,12 @@ struct Rights {
 };
 constexpr uint16_t kAnswers = bit(MessageType::kPass) | bit(MessageType::kWait) | bit(MessageType::kCommit);
 constexpr Rights kRights[] = {
-    /* kNew     */ {bit(MessageType::kHello), bit(MessageType::kRefuse)},
+    /* kNew     */ {bit(MessageType::kHello) | bit(MessageType::kStatus), bit(MessageType::kRefuse)},
     /* kGreeted */ {0, bit(MessageType::kWelcome) | bit(MessageType::kRefuse)},
     /* kMember  */
     {bit(MessageType::kRequest) | bit(MessageType::kData) | bit(MessageType::kBye),
      kAnswers | bit(MessageType::kRefuse)},
-    /* kLeaving */ {0, kAnswers | bit(MessageType::kByeAck) | bit(MessageType::kRefuse)},
+    /* kLeaving */ {0, kAnswers | bit(MessageType::kByeAck) | bit(MessageType::kReport) | bit(MessageType::kRefuse)},
 };
 
 }  // namespace
@@ -246,6 +253,8 @@ std::string_view name_of(MessageType type) {
     case MessageType::kCommit: return "COMMIT";
     case MessageType::kBye: return "BYE";
     case MessageType::kByeAck: return "BYE_ACK";
+    case MessageType::kStatus: return "STATUS";
+    case MessageType::kReport: return "REPORT";
   }
   return "unknown message";
 }
@@ -283,6 +292,8 @@ Result<Message> decode(std::string_view datagram) {
     case MessageType::kCommit: return decode_commit(datagram);
     case MessageType::kBye: return decode_empty<Bye>(type, datagram);
     case MessageType::kByeAck: return decode_empty<ByeAck>(type, datagram);
+    case MessageType::kStatus: return decode_empty<Status>(type, datagram);
+    case MessageType::kReport: return decode_report(datagram);
   }
   return Error{"unknown message type " + std::to_string(header->type)};
 }

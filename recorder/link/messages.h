@@ -67,6 +67,8 @@ enum class MessageType : uint8_t {
   kCommit = 8,
   kBye = 9,
   kByeAck = 10,
+  kStatus = 11,
+  kReport = 12,
 };
 std::string_view name_of(MessageType type);
 
@@ -128,7 +130,12 @@ struct Commit {
 struct Bye {};     // slave: no connection left, nothing uncommitted (S9)
 struct ByeAck {};  // master: noted; the slave may close
 
-using Message = std::variant<Hello, Welcome, Refuse, Request, Pass, Wait, Data, Commit, Bye, ByeAck>;
+struct Status {};  // whoever asks, instead of HELLO: how is it going?
+struct Report {    // master: so; one JSON object. The connection ends.
+  std::string text;
+};
+
+using Message = std::variant<Hello, Welcome, Refuse, Request, Pass, Wait, Data, Commit, Bye, ByeAck, Status, Report>;
 MessageType type_of(const Message& message);
 
 // The datagram of `message`, which is within the limits (a Refuse's reason is cut to them).
@@ -145,7 +152,7 @@ enum class LinkState : uint8_t {
   kNew,      // connected
   kGreeted,  // HELLO is said
   kMember,   // WELCOME is said
-  kLeaving,  // BYE is said
+  kLeaving,  // BYE is said, or STATUS
 };
 // Whether `from` may say `type` in that state; the error names all three.
 Result<void> check_right(Side from, LinkState state, MessageType type);

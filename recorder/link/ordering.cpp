@@ -150,6 +150,10 @@ std::optional<uint64_t> Ordering::next_release_ns() const {
   return key_ns + (expecting ? std::max(settings_.max_window_ns, window_ns_) : window_ns_);
 }
 
+std::optional<uint64_t> Ordering::oldest_held_ns() const {
+  return heap_.empty() ? std::nullopt : std::optional(heap_.front()->key_ns);
+}
+
 size_t Ordering::held_bytes(SourceId id) const {
   const auto found = sources_.find(id);
   return found == sources_.end() ? 0 : found->second.held;

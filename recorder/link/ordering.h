@@ -75,6 +75,7 @@ class Ordering {
   bool empty() const { return heap_.empty(); }
   size_t held_bytes() const { return held_bytes_; }
   size_t held_bytes(SourceId source) const;
+  std::optional<uint64_t> oldest_held_ns() const;
   uint64_t window_ns() const { return slaves_ == 0 ? 0 : window_ns_; }
   uint64_t late_events() const { return late_events_; }
 

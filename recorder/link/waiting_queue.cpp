@@ -50,6 +50,7 @@ uint64_t WaitingQueue::try_grant(PeerId id, Peer& peer, uint64_t now_ns) {
   peer.credit = room;
   peer.granted_ns = now_ns;
   credit_ += room;
+  ++passes_;
   return room;
 }
 
@@ -64,7 +65,9 @@ std::optional<WaitingQueue::Answer> WaitingQueue::request(PeerId id, const Reque
   peer.oldest_ns = request.oldest_ns;
   waiting_.insert({peer.oldest_ns, id});
   recount(peer);
-  return Answer{request.request, try_grant(id, peer, now_ns)};
+  const uint64_t credit = try_grant(id, peer, now_ns);
+  if (credit == 0) ++waits_;
+  return Answer{request.request, credit};
 }
 
 Result<void> WaitingQueue::accept(PeerId id, size_t bytes) {
@@ -115,6 +118,16 @@ std::optional<uint64_t> WaitingQueue::oldest_expected_ns() const {
     if ((under_way || behind_its_own) && (!oldest || peer.oldest_ns < *oldest)) oldest = peer.oldest_ns;
   }
   return oldest;
+}
+
+size_t WaitingQueue::occupied(PeerId id) const {
+  const auto found = peers_.find(id);
+  return found == peers_.end() ? 0 : found->second.held + found->second.credit;
+}
+
+bool WaitingQueue::is_waiting(PeerId id) const {
+  const auto found = peers_.find(id);
+  return found != peers_.end() && found->second.wanted > 0;
 }
 
 std::vector<PeerId> WaitingQueue::overdue(uint64_t now_ns) const {

@@ -74,6 +74,12 @@ class WaitingQueue {
   size_t capacity() const { return capacity_; }
   size_t occupied() const { return held_ + credit_; }
   size_t waiting() const { return waiting_.size(); }
+  // Of a peer: what it has in the queue, and what it may send.
+  size_t occupied(PeerId peer) const;
+  bool is_waiting(PeerId peer) const;
+  // Answered so far.
+  uint64_t passes() const { return passes_; }
+  uint64_t waits() const { return waits_; }
 
  private:
   struct Peer {
@@ -94,6 +100,7 @@ class WaitingQueue {
   size_t capacity_;
   uint64_t held_ = 0;
   uint64_t credit_ = 0;
+  uint64_t passes_ = 0, waits_ = 0;
   size_t active_ = 0;  // peers with something held, granted or asked for
   std::map<PeerId, Peer> peers_;
   std::set<std::pair<uint64_t, PeerId>> waiting_;  // by age

@@ -3,6 +3,7 @@
 // by anybody of its group with anything: account.h says what of it counts.
 // sidrec-recorder --make-ring <lanes> <lane bytes>: the same for a host that may not make its ring (made_ring.h).
 // sidrec-recorder --adopt-ring <ring id>: that host's ring again, where the recorder has died.
+// sidrec-recorder --status <run directory>: for `sidrec status` (status.h).
 // sidrec-recorder --recover <run directory> <audit directory>: for `sidrec recover` (recovery.h).
 #include <fcntl.h>
 #include <signal.h>
@@ -11,22 +12,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "recorder/main/account.h"
 #include "recorder/main/made_ring.h"
 #include "recorder/main/orphans.h"
 #include "recorder/main/recorder.h"
 #include "recorder/main/recovery.h"
+#include "recorder/main/status.h"
 #include "recorder/ring/death_notice.h"
 
 namespace sidrec {
 namespace {
+
+constexpr std::string_view kRecover = "--recover", kStatus = "--status";
 
 enum ExitCode : int { kDone = 0, kNotAll = 1, kUsage = 2, kNoRing = 3, kTaken = 4, kCannotRun = 5 };
 
@@ -186,20 +193,24 @@ int adopt_ring(const std::string& ring_id, const Account& account, int signal_fd
   return record_ring(ring_path(*run_dir, ring_id), account, signal_fd);
 }
 
-int recover_all(char** dirs, const Account& account) {
-  if (!account.believes_caller() || dirs[0][0] != '/' || dirs[1][0] != '/') return kUsage;
-  (void)settle_signals();
+// For somebody at a terminal: standard output and error stay. `dirs`: each absolute.
+int serve_command(const std::string& command, const std::vector<std::string>& dirs, const Account& account) {
+  const bool absolute = std::all_of(dirs.begin(), dirs.end(), [](const auto& dir) { return dir.starts_with('/'); });
+  if (!account.believes_caller() || !absolute) return kUsage;
+  ::signal(SIGCHLD, SIG_IGN);
   ::umask(027);
   if (auto settled = account.settle(); !settled || ::chdir("/") != 0) return kCannotRun;
+  if (command == kStatus) return dirs.size() == 1 ? (show_status(dirs[0]) ? kDone : kNotAll) : kUsage;
+  if (dirs.size() != 2) return kUsage;
   const MasterIdentity self{"recover-" + std::to_string(::getpid()), host_name(), "sidrec-recorder",
                             static_cast<uint32_t>(::getpid()),       ::geteuid(), account.is_installed()};
   return recover({dirs[0], dirs[1]}, self) ? kDone : kNotAll;
 }
 
 int run(int argc, char** argv) {
-  if (argc == 4 && std::strcmp(argv[1], "--recover") == 0) {
+  if (argc > 2 && (argv[1] == kRecover || argv[1] == kStatus)) {
     const auto account = Account::find();
-    return account ? recover_all(argv + 2, *account) : kCannotRun;
+    return account ? serve_command(argv[1], {argv + 2, argv + argc}, *account) : kCannotRun;
   }
   const bool makes_ring = argc == 4 && std::strcmp(argv[1], ring::kMakeRing) == 0;
   const bool adopts_ring = argc == 3 && std::strcmp(argv[1], ring::kAdoptRing) == 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "recorder/base/sid_path.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr link::Ordering::SourceId kOwn = 0;  // peers count from 1
 constexpr int kMaxAccepts = 256;              // in one turn
+constexpr size_t kMostSlavesReported = 500;   // one report is one datagram
 constexpr int kMaxHeard = 64;                 // messages of one peer in one turn
 // So long a connection may say nothing: a slave says HELLO at once.
 constexpr uint64_t kHelloPatienceNs = 5 * kSecond;
@@ -179,6 +181,54 @@ void Master::on_hello(Peer& peer, uint64_t now_ns) {
   }
 }
 
+// What `sidrec status` shows (docs/link-protocol.md).
+std::string Master::report(uint64_t now_ns) const {
+  using nlohmann::ordered_json;
+  ordered_json slaves = ordered_json::array();
+  for (const auto& [id, peer] : peers_) {
+    const link::Hello& hello = peer->link.hello();
+    if (!peer->link.is_at_work() || slaves.size() == kMostSlavesReported) continue;
+    slaves.push_back({{"rec", hello.rec},
+                      {"program", hello.program},
+                      {"pid", hello.host_pid},
+                      {"queued", queue_.occupied(id)},
+                      {"waits", queue_.is_waiting(id)}});
+  }
+  ordered_json report = {{"sid", sid_},
+                         {"master", around_.ring.ring_id},
+                         {"program", around_.ring.program},
+                         {"pid", around_.ring.host_pid},
+                         {"recorder_pid", around_.self.pid},
+                         {"master_for_ms", (now_ns - since_ns_) / kMillisecond},
+                         {"state", !session_.is_open()     ? "deciding"
+                                   : session_.is_failing() ? "cannot write"
+                                                           : "open"},
+                         {"slaves", slaves_at_work()},
+                         {"absent", absent_.size()},
+                         {"queue_bytes", queue_.occupied()},
+                         {"queue_bound", queue_.capacity()},
+                         {"waiting", queue_.waiting()},
+                         {"passes", queue_.passes()},
+                         {"waits", queue_.waits()},
+                         {"window_ms", ordering_.window_ns() / kMillisecond},
+                         {"late", ordering_.late_events()}};
+  const uint64_t oldest_ns = ordering_.oldest_held_ns().value_or(now_ns);
+  report["lag_ms"] = (now_ns - std::min(now_ns, oldest_ns)) / kMillisecond;
+  if (session_.is_open()) {
+    const SessionTotals& totals = session_.totals();
+    report.update(ordered_json{{"session", session_.identity().session},
+                               {"epoch", session_.identity().epoch},
+                               {"file", session_.file()},
+                               {"connections", totals.connections},
+                               {"records", totals.records},
+                               {"bytes_in", totals.bytes_in},
+                               {"bytes_out", totals.bytes_out},
+                               {"gaps", totals.gaps}});
+  }
+  report["slave"] = std::move(slaves);
+  return report.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
 void Master::hear(Peer& peer, uint64_t now_ns) {
   for (int heard = 0; peer.readable && heard < kMaxHeard; ++heard) {
     const auto received = link::receive_message(peer.socket.get(), buffer_);
@@ -191,6 +241,7 @@ void Master::hear(Peer& peer, uint64_t now_ns) {
     const auto said = peer.link.receive(received->datagram, now_ns);
     if (!said) return drop(peer, said.error());
     if (*said == MasterPeer::Heard::kHello) on_hello(peer, now_ns);
+    if (*said == MasterPeer::Heard::kStatus) peer.link.report(report(now_ns));
   }
   peer.readable = false;  // level-triggered: what is left comes up again
 }

@@ -86,6 +86,7 @@ class Master {
   bool writes_directly(uint64_t now_ns) const;
   bool is_young(uint64_t now_ns) const;
   void accept_peers(uint64_t now_ns);
+  std::string report(uint64_t now_ns) const;
   void hear(Peer& peer, uint64_t now_ns);
   void on_hello(Peer& peer, uint64_t now_ns);
   void drop(Peer& peer, const Error& why);

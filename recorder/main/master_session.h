@@ -35,6 +35,9 @@ class MasterSession {
 
   bool is_open() const { return state_ == State::kOpen; }
   const SessionIdentity& identity() const { return identity_; }
+  // What the store holds of it; while is_open().
+  const SessionTotals& totals() const { return trail_->totals(); }
+  const std::string& file() const { return trail_->file(); }
   link::Ledger& ledger() { return ledger_; }
   // When it was gone on with, nothing had come to it for longer than a session lingers.
   bool was_over() const { return was_over_; }
