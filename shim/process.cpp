@@ -30,8 +30,8 @@ constexpr uint64_t kRestartPauseNs = 20'000'000;
 constexpr uint32_t kPatientStarts = 16;
 constexpr uint32_t kMostDoublings = 11;  // 41 s
 
-// A start takes about 1 ms; a recorder too many ends at once.
-constexpr uint64_t kTimeToComeNs = 100'000'000;
+// A start takes about 1 ms, on a machine that has time; a recorder too many ends at once.
+constexpr uint64_t kTimeToComeNs = 300'000'000;
 
 enum Stage : uint32_t { kNone = 0, kMaking = 1, kReady = 2, kFailed = 3 };
 
@@ -197,11 +197,11 @@ uint64_t given_back(ring::Header* ring) {
 
 void restart_recorder(ring::Header* ring) {
   uint32_t dead = ring->recorder.load(std::memory_order_relaxed);
-  if (has_recorder(ring) || !recorder_running() || sandboxed() || in_vfork_child()) return;
   const uint64_t now = sys::monotonic_ns();
   if (now < g_restart_not_before_ns.load()) return;
   // Of one that died on its way here the kernel has said nothing.
   if (dead == 0 && now < g_started_ns.load() + kTimeToComeNs) return;
+  if (has_recorder(ring) || !recorder_running() || sandboxed() || in_vfork_child()) return;
   if (!ring->recorder.compare_exchange_strong(dead, 0)) return;
   const uint64_t room = given_back(ring);
   if (room != g_given_back_before.exchange(room)) g_starts_in_vain = 0;

@@ -35,6 +35,7 @@ constexpr NeededCall kNeeded[] = {
     {"fcntl", "@file-system", ""},
     {"flock", "", ""},
     {"fstat", "@file-system", ""},
+    {"ftruncate", "@file-system", ""},
     {"getcwd", "@file-system", ""},
     {"getdents64", "@file-system", ""},
     {"getpeername", "@network-io", ""},

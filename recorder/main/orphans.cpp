@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 
+#include "recorder/base/clock.h"
 #include "recorder/base/unique_fd.h"
 #include "recorder/main/journal.h"
 
@@ -14,6 +16,8 @@ namespace sidrec {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr uint64_t kNewNs = 10 * kSecond;
 
 // A recorder's lock, see ring_file.h.
 bool has_recorder(int fd) {
@@ -28,6 +32,15 @@ bool is_dead(int fd) {
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return false;
   ::flock(fd, LOCK_UN);
   return true;
+}
+
+// A ring that is being made has no recorder, no journal and no lock yet; to try its lock now would keep its host from
+// it.
+bool is_new(int fd) {
+  struct stat found {};
+  if (::fstat(fd, &found) != 0) return true;
+  const uint64_t changed_ns = static_cast<uint64_t>(found.st_ctim.tv_sec) * kSecond + found.st_ctim.tv_nsec;
+  return clock_ns(CLOCK_REALTIME) < changed_ns + kNewNs;
 }
 
 template <typename Belongs>
@@ -52,12 +65,14 @@ std::string ring_path(const std::string& run_dir, const std::string& ring_id) {
 std::vector<std::string> find_orphans(const std::string& run_dir, std::string_view sid) {
   return rings_without_recorder(run_dir, [sid](const std::string& path, int fd) {
     const auto sessions = Journal::sessions_beside(path);
-    return sessions.empty() ? is_dead(fd) : sessions.contains(std::string(sid));
+    return sessions.empty() ? !is_new(fd) && is_dead(fd) : sessions.contains(std::string(sid));
   });
 }
 
 std::vector<std::string> find_orphans_of_the_dead(const std::string& run_dir) {
-  return rings_without_recorder(run_dir, [](const std::string&, int fd) { return is_dead(fd); });
+  return rings_without_recorder(run_dir, [](const std::string& path, int fd) {
+    return (!is_new(fd) || !Journal::sessions_beside(path).empty()) && is_dead(fd);
+  });
 }
 
 bool start_successor(const std::string& path) {

@@ -10,8 +10,9 @@
 
 namespace sidrec {
 
-// Their paths. Those of `sid`, by their journals; of dead hosts also those whose journal says nothing yet. Of a living
-// host such a ring is no orphan: its recorder is on its way, or the host will start another one.
+// Their paths. Those of `sid`, by their journals; of dead hosts also those whose journal says nothing, 10 s after
+// they were made. Of a living host such a ring is no orphan: its recorder is on its way, or the host starts another
+// one.
 std::vector<std::string> find_orphans(const std::string& run_dir, std::string_view sid);
 // Those of dead hosts, whatever their SID.
 std::vector<std::string> find_orphans_of_the_dead(const std::string& run_dir);

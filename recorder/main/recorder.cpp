@@ -15,6 +15,8 @@ namespace {
 // So long after the last record the next one is expected soon: shallow sleep, no wake for each record.
 constexpr uint64_t kTrafficNs = 20 * kMillisecond;
 constexpr int kShallowMs = 2;
+// So long after it was told to end, a recorder whose host is gone goes on trying.
+constexpr uint64_t kLastTryNs = 5 * kSecond;
 
 SidTemplate sid_template_of(const RingFacts& facts) { return {facts.sid_template, facts.program, facts.env}; }
 
@@ -109,7 +111,8 @@ void Recorder::read_ring() {
 }
 
 void Recorder::turn_roles() {
-  const Role::Needs needs{.room = !dead_ && reader_.is_pressed(), .end = dead_ && told_to_end_};
+  if (dead_ && told_to_end_ && ending_since_ns_ == 0) ending_since_ns_ = now_ns_;
+  const Role::Needs needs{.room = !dead_ && reader_.is_pressed(), .end = ending_since_ns_ != 0};
   for (auto role = roles_.begin(); role != roles_.end();) {
     role->second->turn(now_ns_, needs);
     if (!role->second->is_done()) {
@@ -137,12 +140,16 @@ void Recorder::give_room_back() {
 
 bool Recorder::is_over() const { return dead_ && host_ended_ && roles_.empty(); }
 
+// Told to end, with something left that no master takes: the ring and the spool keep it, for who comes next.
+bool Recorder::gives_up() const { return ending_since_ns_ != 0 && now_ns_ >= ending_since_ns_ + kLastTryNs; }
+
 int Recorder::timeout_ms() const {
   std::optional<uint64_t> soonest = tracker_.deadline_ns();
   for (const auto& [owner, role] : roles_) {
     const auto deadline = role->deadline_ns(now_ns_);
     if (deadline && (!soonest || *deadline < *soonest)) soonest = deadline;
   }
+  if (ending_since_ns_ != 0) soonest = std::min(soonest.value_or(UINT64_MAX), ending_since_ns_ + kLastTryNs);
   if (!soonest) return -1;
   const uint64_t now_ns = monotonic_ns();
   if (*soonest <= now_ns) return 0;
@@ -173,6 +180,11 @@ Result<void> Recorder::run(int signal_fd) {
     turn_roles();
     give_room_back();
     if (is_over()) break;
+    if (gives_up()) {
+      for (auto& [owner, role] : roles_) role->keep_for_a_successor();
+      around_.log.error("ends with " + std::to_string(roles_.size()) + " sessions not written: sidrec recover");
+      return {};
+    }
     sleep();
   }
   if (reader_.stuck_writers() > 0) {

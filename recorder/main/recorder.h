@@ -44,6 +44,7 @@ class Recorder : private ConnectionTracker::Sink {
   void turn_roles();
   void give_room_back();
   bool is_over() const;
+  bool gives_up() const;
   void sleep();
   int timeout_ms() const;
   void note_signal(int signal_fd);
@@ -66,6 +67,7 @@ class Recorder : private ConnectionTracker::Sink {
   bool dead_ = false;
   bool host_ended_ = false;  // the tracker knows
   bool told_to_end_ = false;
+  uint64_t ending_since_ns_ = 0;  // told to end, and the host is gone; 0: not so
   Poller::Watch signal_watch_, wake_watch_, death_watch_;
 };
 

@@ -46,6 +46,9 @@ class Role {
   void turn(uint64_t now_ns, Needs needs);
   std::optional<uint64_t> deadline_ns(uint64_t now_ns) const;
 
+  // The recorder ends without its being done: what is in the spool stays there.
+  void keep_for_a_successor() { spool_.keep(); }
+
   uint64_t safe(uint32_t lane) const { return safe_[lane]; }
   bool is_done() const { return done_; }
 

@@ -25,7 +25,9 @@ class Spool {
   Spool(const std::string& run_dir, const std::string& ring_id, const std::string& sid);
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
-  ~Spool() { remove(); }
+  ~Spool() {
+    if (!kept_) remove();
+  }
 
   // The events that a recorder before us has left; they stay in the file until remove() or the first append().
   Result<std::string> take_over();
@@ -38,6 +40,8 @@ class Spool {
   // Reading goes on `bytes` after the oldest event not committed.
   void read_from(uint64_t bytes) { read_ = begin_ + bytes; }
   void remove();
+  // The file stays when the object goes.
+  void keep() { kept_ = true; }
 
   uint64_t bytes() const { return end_ - begin_; }
   uint64_t unread_bytes() const { return end_ - read_; }
@@ -51,6 +55,7 @@ class Spool {
   std::string directory_;
   std::string path_;
   UniqueFd fd_;
+  bool kept_ = false;
   uint64_t inherited_ = 0;  // bytes that a recorder before us has left, and that are not committed
   uint64_t begin_ = 0;
   uint64_t read_ = 0;

@@ -223,6 +223,19 @@ class Crash(EndToEnd):
         self.assertEqual(os.listdir(os.path.join(self.place.run_dir, "rings")), [])
         self.assertEqual(self.recover(), "")
 
+    def test_a_recorder_that_cannot_write_and_is_told_to_end_leaves_all_to_recover(self):
+        obstacle = os.path.join(self.place.audit_dir, "demo")  # a file where the SID's directory should be
+        open(obstacle, "w").close()
+        host = self.place.start(Socat(self.place.echo_backend()))
+        client = self.place.client(host).says(b"not written")
+        (recorder,) = until(self.place.recorders, "a recorder")
+        self.kill(*(pid for pid in host.pids() if pid != host.pid))
+        os.kill(recorder.pid, signal.SIGTERM)
+        until(lambda: not processes.is_running(recorder.pid), "its end", 10)
+        os.unlink(obstacle)
+        self.recover()
+        expect_exactly(self.place.ended_trail(seconds=0), [client])
+
     def test_recover_ends_a_trail_whose_rings_a_power_cut_has_taken(self):
         self.leave_behind()
         shutil.rmtree(os.path.join(self.place.run_dir, "rings"))

@@ -92,6 +92,7 @@ class Ownership(EndToEnd):
                 self.place.recorded(client, f"demo{number}")
                 dead = self.place.master(f"demo{number}").pid
                 processes.kill_quietly(dead, signal.SIGKILL)
+                until(lambda dead=dead: not processes.is_running(dead), "its death")
                 client.says(b"after")
                 self.place.recorded(client, f"demo{number}")
                 self.are_the_owners(self.place.recorders())

@@ -153,6 +153,7 @@ TEST_F(Reading, stops_where_a_line_is_missing) {
 }
 
 TEST_F(Reading, misses_bytes_at_the_end_that_the_close_counts) {
+  append(opened(next()));
   in(0, "01234");
   append(closed(next(), counted(8, 0)));
   EXPECT_EQ(reassembled().outcome.hole, "the trail lacks 3 bytes at offset 5");

@@ -116,8 +116,9 @@ TEST_F(Takeover, knows_the_last_position_of_every_recorder_and_lane) {
 }
 
 TEST_F(Takeover, writes_no_second_close_where_no_record_tells_them_apart) {
-  first_master(
-      {{"r1", opened({})}, {"r1", closed({.lane = kNoLane, .pos = 0x7f3a}, counted(0, 0), CloseWhy::kHostDied)}});
+  first_master({{"r1", opened({})},
+                {"r9", opened({})},
+                {"r1", closed({.lane = kNoLane, .pos = 0x7f3a}, counted(0, 0), CloseWhy::kHostDied)}});
   Trail trail(store.path(), kSid);
   ASSERT_OK(trail.resume(identity(), master("r2"), kSecond));
   const At dead{.time_ns = 2 * kSecond, .lane = kNoLane, .pos = 0x7f3a};
@@ -125,6 +126,14 @@ TEST_F(Takeover, writes_no_second_close_where_no_record_tells_them_apart) {
   EXPECT_EQ(trail.pending_bytes(), 0u);
   trail.append("r9", closed(dead, counted(0, 0), CloseWhy::kHostDied), false);
   EXPECT_GT(trail.pending_bytes(), 0u) << "another recorder's close of it is another fact";
+}
+
+TEST_F(Takeover, writes_no_close_of_what_is_not_open_by_its_lines) {
+  first_master({{"r1", opened({})}, {"r1", closed({.lane = kNoLane, .pos = 0x7f3a}, counted(0, 0))}});
+  Trail trail(store.path(), kSid);
+  ASSERT_OK(trail.resume(identity(), master("r2"), kSecond));
+  trail.append("r1", closed({.pos = 640}, counted(0, 0)), false);
+  EXPECT_EQ(trail.pending_bytes(), 0u) << "one by the kernel's word, one by its record";
 }
 
 TEST_F(Takeover, ends_with_the_sums_and_the_duration_of_all_masters) {
