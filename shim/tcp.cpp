@@ -27,8 +27,37 @@ bool name_of(long which, int fd, Address& address) {
   return sys::call(which, fd, sys::arg(&address), sys::arg(&size)) == 0;
 }
 
+// TCP_INFO's state is older than its byte counts (tcp_get_info() takes the socket's lock between them), and the queues
+// are asked for one by one: what arrives meanwhile would be counted here and not there.
+struct Counts {
+  tcp_info info;
+  int unread, unsent;
+};
+
+constexpr int kTries = 16;  // a peer that sends without a pause gets its count as unknown
+
 bool option(int fd, int level, int name, void* value, socklen_t size) {
   return sys::call(SYS_getsockopt, fd, level, name, sys::arg(value), sys::arg(&size)) == 0;
+}
+
+bool ask(int fd, tcp_info& info) { return option(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof info); }
+
+bool nothing_came_between(const tcp_info& before, const tcp_info& after) {
+  return before.tcpi_state == after.tcpi_state && before.tcpi_bytes_received == after.tcpi_bytes_received &&
+         before.tcpi_bytes_acked == after.tcpi_bytes_acked;
+}
+
+bool counts_of_one_moment(int fd, Counts& counts) {
+  tcp_info after{};
+  if (!ask(fd, after)) return false;
+  for (int tries = 0; tries < kTries; ++tries) {
+    counts.info = after;
+    if (sys::call(SYS_ioctl, fd, FIONREAD, sys::arg(&counts.unread)) < 0) return false;
+    if (sys::call(SYS_ioctl, fd, TIOCOUTQ, sys::arg(&counts.unsent)) < 0) return false;
+    if (!ask(fd, after)) return false;
+    if (nothing_came_between(counts.info, after)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -74,11 +103,9 @@ uint16_t local_port(int fd) {
 }
 
 void kernel_counts(int fd, const Entry& entry, ring::Release& release) {
-  tcp_info info{};
-  int unread = 0, unsent = 0;
-  if (!option(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof info)) return;
-  if (sys::call(SYS_ioctl, fd, FIONREAD, sys::arg(&unread)) < 0) return;
-  if (sys::call(SYS_ioctl, fd, TIOCOUTQ, sys::arg(&unsent)) < 0) return;
+  Counts counts{};
+  if (!counts_of_one_moment(fd, counts)) return;
+  const auto& [info, unread, unsent] = counts;
   const int state = info.tcpi_state;
   const bool eof = entry.read_eof.load(std::memory_order_relaxed);
   const bool shut = entry.write_shut.load(std::memory_order_relaxed);
