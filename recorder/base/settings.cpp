@@ -71,6 +71,9 @@ Outcome take_key(const std::string& key, const nlohmann::json& value, Settings& 
   if (key == "order_window_ms") return outcome(take(value, {0, 500}, settings.order_window_ms));
   if (key == "spool_bytes") return outcome(take(value, {0, 64 * kGiB}, settings.spool_bytes));
   if (key == "fold") return outcome(take(value, settings.fold));
+  if (key == "seal_bytes") return outcome(take(value, {4 * kKiB, 64 * kGiB}, settings.seal_bytes));
+  if (key == "seal_seconds") return outcome(take(value, {1, 86'400}, settings.seal_seconds));
+  if (key == "seal_key") return outcome(take(value, settings.seal_key));
   if (key == "audit_dir") return outcome(take(value, settings.audit_dir));
   if (key == "run_dir") return outcome(take(value, settings.run_dir));
   if (std::find(kShimKeys.begin(), kShimKeys.end(), key) != kShimKeys.end()) return Outcome::kTaken;

@@ -27,6 +27,12 @@ struct Settings {
   uint64_t spool_bytes = 64 * 1024 * 1024;
   // What of a bulk transfer is kept: all, or its first and last 64 KiB with its length and hash.
   Fold fold = Fold::kTransfers;
+  // A seal is written into a trail when so much of it is under none, or so long after the first of that was written.
+  // 4 KiB to 64 GiB, 1 to 86,400.
+  uint64_t seal_bytes = 16 * 1024 * 1024;
+  uint32_t seal_seconds = 60;
+  // Absolute: the private Ed25519 key that signs the seals. Empty: they are not signed.
+  std::string seal_key;
   // Absolute. Used by a recorder that does not believe its host (DESIGN D13); else the shim, which knows more, has
   // them.
   std::string audit_dir = "/var/log/sidrec";

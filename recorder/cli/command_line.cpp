@@ -35,11 +35,12 @@ int run_command_line(std::vector<std::string> arguments) try {
       "  sidrec tail -f\n"
       "  sidrec cat 127.0.0.1 --conn c7f3a --dir in\n"
       "  sidrec play alice@203.0.113.7\n"
+      "  sidrec verify --all\n"
       "\n\"sidrec VERB --help\" says more." +
       std::string(kExitCodes));
-  const Verb verbs[] = {
-      add_run(app, command),    add_ls(app),     add_tail(app),    add_cat(app),     add_play(app),     add_export(app),
-      add_doctor(app, command), add_status(app), add_recover(app), add_install(app), add_uninstall(app)};
+  const Verb verbs[] = {add_run(app, command), add_ls(app),      add_tail(app),    add_cat(app),
+                        add_play(app),         add_export(app),  add_verify(app),  add_doctor(app, command),
+                        add_status(app),       add_recover(app), add_install(app), add_uninstall(app)};
 
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them

@@ -115,6 +115,10 @@ std::string change_text(const nlohmann::json& line, const Painter& paint) {
          text_at(line, "why") + ", " + count_at(line, "repaired_bytes") + " bytes of a torn line cut";
 }
 
+std::string seal_text(const nlohmann::json& line, const Painter& paint) {
+  return paint(kDim, "sealed" + std::string(line.contains("sig") ? ", signed" : "") + ": " + text_at(line, "hash"));
+}
+
 std::string what_happened(const nlohmann::json& line, const Painter& paint) {
   const std::string ev = string_at(line, "ev");
   if (ev == "data") return data_text(line, paint);
@@ -129,6 +133,7 @@ std::string what_happened(const nlohmann::json& line, const Painter& paint) {
   if (ev == "session.start") return start_text(line, paint);
   if (ev == "session.end") return end_text(line, paint);
   if (ev == "master.change") return change_text(line, paint);
+  if (ev == "seal") return seal_text(line, paint);
   // A later version's: as it is.
   return printable(line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace), kShownBytes);
 }

@@ -20,7 +20,8 @@ int recover(const StoreOptions& options) {
   const auto library = find_library();
   if (!library) return fail(library.error().message);
   const std::string program = library->substr(0, library->rfind('/') + 1) + std::string(kRecorder);
-  execl(program.c_str(), program.c_str(), "--recover", store->run_dir.c_str(), store->audit_dir.c_str(), nullptr);
+  execl(program.c_str(), program.c_str(), "--recover", store->run_dir.c_str(), store->audit_dir.c_str(),
+        store->config.empty() ? nullptr : store->config.c_str(), nullptr);
   return fail("cannot run " + program + ": " + std::strerror(errno));
 }
 

@@ -68,11 +68,11 @@ class Tail {
     while (true) {
       auto more = reader.next();
       if (!more) return more.error();
-      if (!*more) return true;
+      if (!*more) return !ended_;
       auto text = text_of(reader);
       if (!text) return text.error();
       if (!put(std::move(*text))) return false;
-      if (is_session_end(reader.line())) return false;
+      ended_ = ended_ || is_session_end(reader.line());
     }
   }
 
@@ -104,6 +104,7 @@ class Tail {
   StoreWatch watch_;
   std::deque<std::string> held_;
   bool caught_up_ = false;
+  bool ended_ = false;  // only its seal may come
 };
 
 }  // namespace

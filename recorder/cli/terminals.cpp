@@ -49,6 +49,7 @@ class TerminalScan {
       case LineKind::kChanClose: return take_whole(facts);
       case LineKind::kConnOpen:
       case LineKind::kMasterChange:
+      case LineKind::kSeal:
       case LineKind::kOther: return {};
     }
     return {};

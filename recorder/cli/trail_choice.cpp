@@ -18,13 +18,20 @@ bool is_trail_path(const std::string& argument) {
   return argument.find('/') != std::string::npos || argument.ends_with(kTrailSuffix);
 }
 
-// The newest trail: of the store if `sid` is empty, else of that SID; with `session` the one whose id begins so.
-// Nothing if there is none (yet); an error if `session` fits several.
+// Those of the store if `sid` is empty, else of that SID; with `session` those whose ids begin so.
+Result<std::vector<TrailFile>> find_trails(const std::string& audit_dir, const std::string& sid,
+                                           const std::string& session) {
+  auto trails = sid.empty() ? trails_of_store(audit_dir) : trails_of_sid(audit_dir, sid);
+  if (!trails) return trails;
+  std::erase_if(*trails, [&](const TrailFile& trail) { return !trail.session.starts_with(session); });
+  return trails;
+}
+
+// The newest of them. Nothing if there is none (yet); an error if `session` fits several.
 Result<std::optional<TrailFile>> find_trail(const std::string& audit_dir, const std::string& sid,
                                             const std::string& session) {
-  auto trails = sid.empty() ? trails_of_store(audit_dir) : trails_of_sid(audit_dir, sid);
+  auto trails = find_trails(audit_dir, sid, session);
   if (!trails) return trails.error();
-  std::erase_if(*trails, [&](const TrailFile& trail) { return !trail.session.starts_with(session); });
   if (trails->empty()) return std::optional<TrailFile>();
   if (!session.empty() && trails->size() > 1) {
     return Error{"the session " + printable(session) + " could be any of " + std::to_string(trails->size()) +
@@ -57,6 +64,17 @@ Result<std::string> path_of(const TrailChoice& choice) {
   if (!trail) return trail.error();
   if (!*trail) return Error{no_trail(store->audit_dir, choice.what, choice.session)};
   return (*trail)->path();
+}
+
+Result<std::vector<std::string>> all_paths_of(const TrailChoice& choice) {
+  if (is_trail_path(choice.what)) return std::vector{choice.what};
+  const auto store = locate_store(choice.store);
+  if (!store) return store.error();
+  const auto trails = find_trails(store->audit_dir, choice.what, choice.session);
+  if (!trails) return trails.error();
+  std::vector<std::string> paths;
+  for (const TrailFile& trail : *trails) paths.push_back(trail.path());
+  return paths;
 }
 
 Result<std::optional<std::string>> wait_for_path(const TrailChoice& choice, StoreWatch& watch) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "recorder/base/result.h"
 #include "recorder/cli/store_location.h"
@@ -22,6 +23,9 @@ void add_trail_choice(CLI::App& verb, TrailChoice& choice);
 
 // The path of the trail. An error if there is none.
 Result<std::string> path_of(const TrailChoice& choice);
+
+// All sessions of the SID, or of the store where none is given; oldest first, perhaps none.
+Result<std::vector<std::string>> all_paths_of(const TrailChoice& choice);
 
 // The same, but waits for the trail if there is none yet. Nothing if the reader of standard output has gone meanwhile.
 Result<std::optional<std::string>> wait_for_path(const TrailChoice& choice, StoreWatch& watch);

@@ -23,6 +23,7 @@ Verb add_play(CLI::App& app);
 Verb add_export(CLI::App& app);
 Verb add_status(CLI::App& app);
 Verb add_recover(CLI::App& app);
+Verb add_verify(CLI::App& app);
 Verb add_install(CLI::App& app);
 Verb add_uninstall(CLI::App& app);
 

@@ -4,7 +4,7 @@
 // sidrec-recorder --make-ring <lanes> <lane bytes>: the same for a host that may not make its ring (made_ring.h).
 // sidrec-recorder --adopt-ring <ring id>: that host's ring again, where the recorder has died.
 // sidrec-recorder --status <run directory>: for `sidrec status` (status.h).
-// sidrec-recorder --recover <run directory> <audit directory>: for `sidrec recover` (recovery.h).
+// sidrec-recorder --recover <run directory> <audit directory> [<settings>]: for `sidrec recover` (recovery.h).
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -108,8 +108,9 @@ int record(const RingFile& ring, const Account& account, int signal_fd, Log& log
   auto journal = Journal::open(ring.path(), facts);
   if (!journal) log.error(journal.error().message + "; if this recorder dies, the next knows less");
   Journal none;
+  Sealing sealing(loaded.settings, log);
   const bool only_ends = journal && journal->is_continued() && ring.is_dead();
-  Surroundings around{facts, loaded.settings, log, *poller, self, journal ? *journal : none, only_ends};
+  Surroundings around{facts, loaded.settings, log, *poller, self, journal ? *journal : none, sealing, only_ends};
   log.debug("recording for " + facts.program + ", process " + std::to_string(facts.host_pid));
   Recorder recorder(ring, around);
   recorder.restore();
@@ -193,7 +194,7 @@ int adopt_ring(const std::string& ring_id, const Account& account, int signal_fd
   return record_ring(ring_path(*run_dir, ring_id), account, signal_fd);
 }
 
-// For somebody at a terminal: standard output and error stay. `dirs`: each absolute.
+// For somebody at a terminal: standard output and error stay. `dirs`: paths, each absolute.
 int serve_command(const std::string& command, const std::vector<std::string>& dirs, const Account& account) {
   const bool absolute = std::all_of(dirs.begin(), dirs.end(), [](const auto& dir) { return dir.starts_with('/'); });
   if (!account.believes_caller() || !absolute) return kUsage;
@@ -201,10 +202,14 @@ int serve_command(const std::string& command, const std::vector<std::string>& di
   ::umask(027);
   if (auto settled = account.settle(); !settled || ::chdir("/") != 0) return kCannotRun;
   if (command == kStatus) return dirs.size() == 1 ? (show_status(dirs[0]) ? kDone : kNotAll) : kUsage;
-  if (dirs.size() != 2) return kUsage;
+  if (dirs.size() < 2 || dirs.size() > 3) return kUsage;
   const MasterIdentity self{"recover-" + std::to_string(::getpid()), host_name(), "sidrec-recorder",
                             static_cast<uint32_t>(::getpid()),       ::geteuid(), account.is_installed()};
-  return recover({dirs[0], dirs[1]}, self) ? kDone : kNotAll;
+  const LoadedSettings loaded = load_settings(dirs.size() > 2 ? dirs[2] : "");
+  Log log(dirs[0] + "/recover.log", wants_debug());
+  for (const std::string& complaint : loaded.complaints) log.warn(complaint);
+  Sealing sealing(loaded.settings, log);
+  return recover({dirs[0], dirs[1]}, self, sealing) ? kDone : kNotAll;
 }
 
 int run(int argc, char** argv) {

@@ -26,7 +26,7 @@ void MasterSession::begin(uint64_t now_ns) {
   state_ = State::kClosed;
   was_over_ = false;
   identity_ = {new_session_id(clock_ns(CLOCK_REALTIME) / kMillisecond), wall_clock_offset_ns(), 1};
-  trail_ = std::make_unique<Trail>(around_.ring.audit_dir, sid_);
+  trail_ = std::make_unique<Trail>(around_.ring.audit_dir, sid_, around_.sealing.settings());
   if (auto begun = trail_->begin(identity_, around_.self, std::min(first_ns_, now_ns)); !begun) {
     if (begin_ns_ == 0) around_.log.error(begun.error().message);
     begin_ns_ = now_ns + kRetryNs;
@@ -36,7 +36,7 @@ void MasterSession::begin(uint64_t now_ns) {
 }
 
 bool MasterSession::resume(const SessionIdentity& identity, uint64_t now_ns) {
-  trail_ = std::make_unique<Trail>(around_.ring.audit_dir, sid_);
+  trail_ = std::make_unique<Trail>(around_.ring.audit_dir, sid_, around_.sealing.settings());
   auto in_store = trail_->resume(identity, around_.self, now_ns);
   if (!in_store) {
     around_.log.error(in_store.error().message);
@@ -85,7 +85,7 @@ std::optional<uint64_t> MasterSession::deadline_ns() const {
   if (state_ == State::kDeciding) return decide_ns_;
   if (state_ == State::kClosed) return begin_ns_;
   if (retry_ns_ != 0) return retry_ns_;
-  return std::nullopt;
+  return state_ == State::kOpen ? trail_->deadline_ns() : std::nullopt;
 }
 
 void MasterSession::write(link::RecMarks& marks, std::string_view rec, const EventView& event, bool late,
@@ -97,7 +97,7 @@ void MasterSession::write(link::RecMarks& marks, std::string_view rec, const Eve
 }
 
 bool MasterSession::commit_now(uint64_t now_ns) {
-  if (auto committed = trail_->commit(); !committed) {
+  if (auto committed = trail_->commit(now_ns); !committed) {
     if (!is_failing()) around_.log.error(committed.error().message + "; trying again");
     retry_ns_ = now_ns + kRetryNs;
     return false;
@@ -108,6 +108,8 @@ bool MasterSession::commit_now(uint64_t now_ns) {
 }
 
 bool MasterSession::commit(uint64_t now_ns) {
+  const auto due_ns = trail_->deadline_ns();
+  dirty_ = dirty_ || (due_ns && now_ns >= *due_ns);
   if (!dirty_ || now_ns < retry_ns_ || !commit_now(now_ns)) return false;
   dirty_ = false;
   return true;

@@ -59,14 +59,14 @@ std::string sid_of(const TrailFile& trail) {
 }
 
 // Under the lock of the SID, or not at all.
-bool end_trail(const std::string& sid, const std::string& audit_dir, const MasterIdentity& self) {
+bool end_trail(const std::string& sid, const std::string& audit_dir, const MasterIdentity& self, Sealing& sealing) {
   if (!Trail::find_unfinished(audit_dir, sid)) return true;
   const auto locked = link::lock_directory(sid_dir(audit_dir, sid));
   if (!locked) return complain(locked.error().message);
   if (!locked->got) return true;
   const auto unfinished = Trail::find_unfinished(audit_dir, sid);
   if (!unfinished) return true;
-  Trail ended(audit_dir, sid);
+  Trail ended(audit_dir, sid, sealing.settings());
   const uint64_t now_ns = monotonic_ns();
   if (auto resumed = ended.resume({unfinished->session, wall_clock_offset_ns(), 0}, self, now_ns); !resumed) {
     return complain(resumed.error().message);
@@ -80,7 +80,7 @@ bool end_trail(const std::string& sid, const std::string& audit_dir, const Maste
 
 }  // namespace
 
-bool recover(const RecoveryDirs& dirs, const MasterIdentity& self) {
+bool recover(const RecoveryDirs& dirs, const MasterIdentity& self, Sealing& sealing) {
   bool good = finish_rings(find_orphans_of_the_dead(dirs.run_dir));
   const auto trails = trails_of_store(dirs.audit_dir);
   if (!trails) return complain(trails.error().message);
@@ -90,7 +90,7 @@ bool recover(const RecoveryDirs& dirs, const MasterIdentity& self) {
     const std::string sid = sid_of(trail);
     if (sid_dir(dirs.audit_dir, sid) != trail.dir) continue;  // not a whole line in it
     seen.insert(trail.dir);
-    good = end_trail(sid, dirs.audit_dir, self) && good;
+    good = end_trail(sid, dirs.audit_dir, self, sealing) && good;
   }
   return good;
 }

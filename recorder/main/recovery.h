@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "recorder/main/sealing.h"
 #include "recorder/store/storage_engine.h"
 
 namespace sidrec {
@@ -15,6 +16,6 @@ struct RecoveryDirs {
 
 // Says on standard output what it did, on standard error what it could not do: then it returns false. What somebody
 // records at the moment is let alone. Bounded: a ring that nobody could finish within a minute is left and named.
-bool recover(const RecoveryDirs& dirs, const MasterIdentity& self);
+bool recover(const RecoveryDirs& dirs, const MasterIdentity& self, Sealing& sealing);
 
 }  // namespace sidrec

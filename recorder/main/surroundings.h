@@ -5,6 +5,7 @@
 #include "recorder/main/journal.h"
 #include "recorder/main/log.h"
 #include "recorder/main/poller.h"
+#include "recorder/main/sealing.h"
 #include "recorder/ring/ring_file.h"
 #include "recorder/store/storage_engine.h"
 
@@ -17,6 +18,7 @@ struct Surroundings {
   Poller& poller;
   MasterIdentity self;
   Journal& journal;
+  Sealing& sealing;
   bool only_ends = false;  // a successor whose host is gone too: it is here for what another one has left
 };
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,7 +47,10 @@ class StorageEngine {
                                     uint64_t time_ns) = 0;
 
   virtual void append(std::string_view rec, const EventView& event, bool late) = 0;
-  virtual Result<void> commit() = 0;
+  virtual Result<void> commit(uint64_t now_ns) = 0;
+  // When it has something of its own to write: commit() is to be called then even if nothing was appended. Never for a
+  // store that has nothing new.
+  virtual std::optional<uint64_t> deadline_ns() const = 0;
   // Bytes gathered by append() and not yet committed.
   virtual size_t pending_bytes() const = 0;
 

@@ -1,5 +1,5 @@
-// The last whole line of a trail, without reading the trail: how a session that has ended is told from one that has
-// not, in constant time.
+// The end of a trail, without reading the trail: how a session that has ended is told from one that has not, in
+// constant time.
 #pragma once
 
 #include <optional>
@@ -8,8 +8,9 @@
 
 namespace sidrec {
 
-// Nothing if the file is empty, cannot be read, or its last line is longer than 64 KiB (session.end never is).
-std::optional<std::string> last_whole_line(int fd);
+// The trail's session.end: its last whole line, or the one before if that is the seal which follows a session.end.
+// Nothing if it has none, or cannot be read.
+std::optional<std::string> session_end_of(int fd);
 
 bool is_session_end(std::string_view line);
 

@@ -141,9 +141,9 @@ uint64_t LineWriter::wall_ns(uint64_t time_ns) const {
   return wall < 0 ? 0 : static_cast<uint64_t>(wall);
 }
 
-void LineWriter::begin_line(std::string& out, std::string_view opening, uint64_t time_ns, uint64_t seq) {
+void LineWriter::begin_line(std::string& out, std::string_view opening, uint64_t wall_ns, uint64_t seq) {
   std::array<char, kTimestampLength> ts;
-  timestamp_.write(ts.data(), wall_ns(time_ns));
+  timestamp_.write(ts.data(), wall_ns);
   out.append(opening).append(ts.data(), ts.size()).append(session_fragment_);
   Fields().number(seq).append_to(out);
 }
@@ -169,7 +169,7 @@ void LineWriter::event(std::string& out, uint64_t seq, std::string_view rec, con
       R"({"ev":"conn.close","ts":")", R"({"ev":"chan.open","ts":")",  R"({"ev":"chan.close","ts":")",
       R"({"ev":"identity","ts":")",   R"({"ev":"tty.resize","ts":")", R"({"ev":"data","ts":")",
       R"({"ev":"data","ts":")",       R"({"ev":"transfer","ts":")"};
-  begin_line(out, kOpenings[static_cast<size_t>(event->kind) - 1], event->time_ns, seq);
+  begin_line(out, kOpenings[static_cast<size_t>(event->kind) - 1], wall_ns(event->time_ns), seq);
   origin(out, rec, *event.header);
   switch (event->kind) {
     case EventKind::kConnOpen: conn_open(out, event); break;
@@ -306,7 +306,7 @@ void LineWriter::conn_close(std::string& out, const EventView& event) {
 }
 
 void LineWriter::session_start(std::string& out, uint64_t seq, uint64_t time_ns, const MasterIdentity& master) {
-  begin_line(out, R"({"ev":"session.start","ts":")", time_ns, seq);
+  begin_line(out, R"({"ev":"session.start","ts":")", wall_ns(time_ns), seq);
   out.append(epoch_fragment_).append(",\"rec\":");
   append_json_name(out, master.rec);
   out.append(",\"v\":").append(std::to_string(kTrailVersion)).append(",\"host\":");
@@ -320,7 +320,7 @@ void LineWriter::session_start(std::string& out, uint64_t seq, uint64_t time_ns,
 
 void LineWriter::master_change(std::string& out, uint64_t seq, uint64_t time_ns, std::string_view from,
                                std::string_view to, std::string_view why, uint64_t repaired_bytes) {
-  begin_line(out, R"({"ev":"master.change","ts":")", time_ns, seq);
+  begin_line(out, R"({"ev":"master.change","ts":")", wall_ns(time_ns), seq);
   append_json_name(out.append(epoch_fragment_).append(",\"from\":"), from);
   append_json_name(out.append(",\"to\":"), to);
   append_json_name(out.append(",\"why\":"), why);
@@ -330,7 +330,7 @@ void LineWriter::master_change(std::string& out, uint64_t seq, uint64_t time_ns,
 
 void LineWriter::session_end(std::string& out, uint64_t seq, uint64_t time_ns, const SessionTotals& totals,
                              uint64_t duration_ms, std::string_view why) {
-  begin_line(out, R"({"ev":"session.end","ts":")", time_ns, seq);
+  begin_line(out, R"({"ev":"session.end","ts":")", wall_ns(time_ns), seq);
   out += epoch_fragment_;
   Fields()
       .key(",\"connections\":")
@@ -348,6 +348,11 @@ void LineWriter::session_end(std::string& out, uint64_t seq, uint64_t time_ns, c
       .append_to(out);
   append_json_name(out.append(",\"why\":"), why);
   end_line(out);
+}
+
+void LineWriter::begin_seal(std::string& out, uint64_t seq, uint64_t wall_ns) {
+  begin_line(out, R"({"ev":"seal","ts":")", wall_ns, seq);
+  out.append(epoch_fragment_).append(R"(,"hash":")");
 }
 
 }  // namespace sidrec

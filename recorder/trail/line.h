@@ -30,12 +30,14 @@ class LineWriter {
                      std::string_view why, uint64_t repaired_bytes);
   void session_end(std::string& out, uint64_t seq, uint64_t time_ns, const SessionTotals& totals, uint64_t duration_ms,
                    std::string_view why);
+  // A seal up to where its hash begins; append_seal_rest() (seal.h) does the rest.
+  void begin_seal(std::string& out, uint64_t seq, uint64_t wall_ns);
 
   // Nanoseconds since 1970 of a record's time; never before 1970, whatever a peer claims.
   uint64_t wall_ns(uint64_t time_ns) const;
 
  private:
-  void begin_line(std::string& out, std::string_view opening, uint64_t time_ns, uint64_t seq);
+  void begin_line(std::string& out, std::string_view opening, uint64_t wall_ns, uint64_t seq);
   void origin(std::string& out, std::string_view rec, const EventHeader& header);
   void conn_open(std::string& out, const EventView& event);
   void data(std::string& out, const EventView& event);

@@ -41,7 +41,7 @@ class Taker {
   std::string_view rest_;
 };
 
-constexpr std::array<std::pair<std::string_view, LineKind>, 11> kKinds = {{
+constexpr std::array<std::pair<std::string_view, LineKind>, 12> kKinds = {{
     {"data", LineKind::kData},
     {"conn.open", LineKind::kConnOpen},
     {"conn.close", LineKind::kConnClose},
@@ -53,6 +53,7 @@ constexpr std::array<std::pair<std::string_view, LineKind>, 11> kKinds = {{
     {"session.start", LineKind::kSessionStart},
     {"master.change", LineKind::kMasterChange},
     {"session.end", LineKind::kSessionEnd},
+    {"seal", LineKind::kSeal},
 }};
 
 LineKind kind_of(std::string_view ev) {

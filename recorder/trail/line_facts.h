@@ -25,6 +25,7 @@ enum class LineKind {
   kTtyResize,
   kMasterChange,
   kSessionEnd,
+  kSeal,
   kOther,
 };
 

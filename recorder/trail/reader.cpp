@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 namespace sidrec {
 namespace {
 
@@ -60,6 +62,13 @@ Result<nlohmann::json> TrailReader::parsed() const {
     return error_here("not a line of a trail");
   }
   return object;
+}
+
+uint64_t TrailReader::bytes_behind() const {
+  struct stat found {};
+  if (fstat(fd_.get(), &found) != 0) return 0;
+  const auto size = static_cast<uint64_t>(found.st_size);
+  return size - std::min(size, source_.next_offset());
 }
 
 bool TrailReader::was_shortened() const {

@@ -28,6 +28,8 @@ class TrailReader {
   // "FILE:LINE: what"
   Error error_here(std::string_view what) const;
 
+  // Behind the last line that was read, right now.
+  uint64_t bytes_behind() const;
   // Fewer bytes than have been read already: not the file it was.
   bool was_shortened() const;
   int fd() const { return fd_.get(); }

@@ -8,8 +8,6 @@
 namespace sidrec {
 namespace {
 
-constexpr const char* kSums[kDirections] = {"bytes_in", "bytes_out", "bytes_err"};
-
 class Reassembler {
  public:
   Reassembler(TrailReader& reader, Direction dir, const std::function<bool(std::string_view)>& sink)
@@ -51,7 +49,7 @@ class Reassembler {
     auto parsed = reader_.parsed();
     if (!parsed) return parsed.error();
     // A connection that two recorders saw has two closes; the higher count is the later one.
-    final_bytes_ = std::max(final_bytes_, number_at(*parsed, kSums[static_cast<size_t>(dir_)]));
+    final_bytes_ = std::max(final_bytes_, number_at(*parsed, kFinalOffsets[static_cast<size_t>(dir_)]));
     result_.closed = true;
     return true;
   }

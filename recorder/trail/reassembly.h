@@ -28,6 +28,9 @@ struct Reassembly {
 // "12 bytes at offset 7", as every sentence about a hole names it.
 std::string span_text(uint64_t off, uint64_t len);
 
+// What a close calls the final offset of a direction.
+inline constexpr const char* kFinalOffsets[kDirections] = {"bytes_in", "bytes_out", "bytes_err"};
+
 inline constexpr size_t kMaxAhead = 1024 * 1024;
 
 // `sink` answers false to stop (its reader has gone): then what was found so far is returned.

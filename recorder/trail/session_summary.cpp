@@ -29,8 +29,8 @@ Result<void> read_start(TrailReader& reader, SessionSummary& summary) {
 }
 
 bool read_end(TrailReader& reader, SessionSummary& summary) {
-  const auto last = last_whole_line(reader.fd());
-  if (!last || !is_session_end(*last)) return false;
+  const auto last = session_end_of(reader.fd());
+  if (!last) return false;
   const auto end = nlohmann::json::parse(*last, nullptr, false);
   if (!end.is_object()) return false;
   summary.state = SessionState::kEnded;

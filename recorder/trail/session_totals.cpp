@@ -8,6 +8,17 @@ std::set<std::string> TotalsCounter::recorders_at_work() const {
   return recorders;
 }
 
+void TotalsCounter::line(const LineFacts& facts) {
+  switch (facts.kind) {
+    case LineKind::kData: return data(facts.dir, facts.len);
+    case LineKind::kGap: return gap(facts.dir, facts.len);
+    case LineKind::kConnOpen: return opened(facts.rec, conn_of(facts.conn).value_or(0));
+    case LineKind::kConnClose: return closed(facts.rec, conn_of(facts.conn).value_or(0));
+    default:
+      if (facts.lane) other();
+  }
+}
+
 void TotalsCounter::opened(std::string_view rec, uint64_t conn) {
   ++totals_.records;
   const auto any = open_.lower_bound({conn, std::string()});

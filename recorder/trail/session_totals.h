@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "recorder/event/event.h"
+#include "recorder/trail/line_facts.h"
 
 namespace sidrec {
 
@@ -28,6 +29,9 @@ class TotalsCounter {
 
   std::set<std::string> recorders_at_work() const;
   bool is_open(std::string_view rec, uint64_t conn) const { return open_.contains({conn, std::string(rec)}); }
+
+  // A line that has been read.
+  void line(const LineFacts& facts);
 
   void opened(std::string_view rec, uint64_t conn);
   void closed(std::string_view rec, uint64_t conn);

@@ -45,19 +45,17 @@ uint64_t quiet_ns(int fd) {
   return clock_ns(CLOCK_REALTIME) - std::min(clock_ns(CLOCK_REALTIME), written_ns);
 }
 
-bool has_ended(int fd) {
-  const auto last = last_whole_line(fd);
-  return last && is_session_end(*last);
-}
-
 UniqueFd open_directory(const std::string& path) {
   return UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
 }  // namespace
 
-Trail::Trail(std::string audit_dir, std::string sid)
-    : audit_dir_(std::move(audit_dir)), sid_(std::move(sid)), dir_path_(sid_dir(audit_dir_, sid_)) {}
+Trail::Trail(std::string audit_dir, std::string sid, const TrailSettings& settings)
+    : audit_dir_(std::move(audit_dir)),
+      sid_(std::move(sid)),
+      settings_(settings),
+      dir_path_(sid_dir(audit_dir_, sid_)) {}
 
 std::optional<UnfinishedTrail> Trail::find_unfinished(std::string_view audit_dir, std::string_view sid) {
   const std::string dir_path = sid_dir(audit_dir, sid);
@@ -66,7 +64,7 @@ std::optional<UnfinishedTrail> Trail::find_unfinished(std::string_view audit_dir
   const auto name = live_name(dir.get());
   if (!name) return std::nullopt;
   const UniqueFd file(openat(dir.get(), name->c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file || !is_regular(file.get()) || has_ended(file.get())) return std::nullopt;
+  if (!file || !is_regular(file.get()) || session_end_of(file.get())) return std::nullopt;
   return UnfinishedTrail{dir_path + "/" + *name, *session_of_trail_name(*name), quiet_ns(file.get())};
 }
 
@@ -93,6 +91,10 @@ void Trail::start_lines(const SessionIdentity& identity, uint32_t epoch) {
   lines_.emplace(sid_, now);
   pending_.clear();
   end_written_ = false;
+  chain_ = {};
+  covered_ = 0;
+  sealed_seq_ = 0;
+  unsealed_since_ns_.reset();
 }
 
 Result<void> Trail::begin(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) {
@@ -113,7 +115,7 @@ Result<void> Trail::begin(const SessionIdentity& identity, const MasterIdentity&
   laneless_.clear();
   falls_back(time_ns);
   lines_->session_start(pending_, ++seq_, time_ns, master);
-  if (auto started = commit(); !started) {
+  if (auto started = commit(time_ns); !started) {
     // Nothing has been recorded here yet: leave no empty trail behind, so that begin() may be tried again.
     unlinkat(dir->get(), name_.c_str(), 0);
     unlinkat(dir->get(), std::string(kLiveLink).c_str(), 0);
@@ -162,6 +164,7 @@ Result<Watermarks> Trail::resume(const SessionIdentity& identity, const MasterId
 
   const uint32_t last_epoch = std::max(scan->last_epoch, identity.epoch);
   start_lines(identity, last_epoch + 1);
+  if (auto read = chain_.add_file(fd_.get(), file_, scan->sealed_bytes, scan->whole_bytes); !read) return read.error();
   seq_ = scan->last_seq;
   totals_ = std::move(scan->totals);
   laneless_ = std::move(scan->laneless);
@@ -172,7 +175,7 @@ Result<Watermarks> Trail::resume(const SessionIdentity& identity, const MasterId
   if (!scan->started) lines_->session_start(pending_, ++seq_, time_ns, master);
   const std::string_view why = identity.epoch == 0 ? "recovered" : "master gone";
   lines_->master_change(pending_, ++seq_, time_ns, scan->master, master.rec, why, scan->torn_bytes);
-  if (auto committed = commit(); !committed) return committed.error();
+  if (auto committed = commit(time_ns); !committed) return committed.error();
   return std::move(scan->watermarks);
 }
 
@@ -205,7 +208,37 @@ void Trail::append(std::string_view rec, const EventView& event, bool late) {
   lines_->event(pending_, ++seq_, rec, event, late || fell);
 }
 
-Result<void> Trail::commit() {
+void Trail::cover_pending() {
+  chain_.add(std::string_view(pending_).substr(covered_));
+  covered_ = pending_.size();
+}
+
+// Its ts is that of the line before: a seal says nothing of time, and must make no line after it late.
+void Trail::seal() {
+  lines_->begin_seal(pending_, ++seq_, latest_wall_us_ * 1000);
+  cover_pending();
+  const std::string hash = chain_.close();
+  append_seal_rest(pending_, hash, settings_.seal_key == nullptr ? std::string() : settings_.seal_key->sign(hash));
+  sealed_seq_ = seq_;
+  unsealed_since_ns_.reset();
+}
+
+std::optional<uint64_t> Trail::deadline_ns() const {
+  if (!unsealed_since_ns_) return std::nullopt;
+  return *unsealed_since_ns_ + settings_.seal_ns;
+}
+
+Result<void> Trail::commit(uint64_t now_ns) {
+  cover_pending();
+  if (seq_ > sealed_seq_) {
+    if (!unsealed_since_ns_) unsealed_since_ns_ = now_ns;
+    if (chain_.bytes() >= settings_.seal_bytes || now_ns >= *deadline_ns()) seal();
+  }
+  return write_pending();
+}
+
+Result<void> Trail::write_pending() {
+  cover_pending();
   size_t written = 0;
   while (written < pending_.size()) {
     const ssize_t put = write(fd_.get(), pending_.data() + written, pending_.size() - written);
@@ -213,11 +246,13 @@ Result<void> Trail::commit() {
     if (put <= 0) {
       const int code = put < 0 ? errno : ENOSPC;
       pending_.erase(0, written);
+      covered_ -= written;
       return errno_error("cannot write " + file_, code);
     }
     written += static_cast<size_t>(put);
   }
   pending_.clear();
+  covered_ = 0;
   if (pending_.capacity() > kKeepRoom) pending_.shrink_to_fit();
   return {};
 }
@@ -248,16 +283,18 @@ Result<void> Trail::close_left_open(uint64_t time_ns) {
     facts.missing_out = connection.flow.missing[1];
     append(connection.rec, {&header, view_of(facts)}, false);
   }
-  return commit();
+  return commit(time_ns);
 }
 
 Result<void> Trail::end(uint64_t time_ns, std::string_view why) {
   if (!end_written_) {
     const uint64_t end_wall_ns = std::max(lines_->wall_ns(time_ns), start_wall_ns_);
     lines_->session_end(pending_, ++seq_, time_ns, totals(), (end_wall_ns - start_wall_ns_) / 1'000'000, why);
+    falls_back(time_ns);
+    seal();
     end_written_ = true;
   }
-  if (auto committed = commit(); !committed) return committed;
+  if (auto written = write_pending(); !written) return written;
   const UniqueFd dir = open_directory(dir_path_);
   if (dir && live_name(dir.get()) == name_) unlinkat(dir.get(), std::string(kLiveLink).c_str(), 0);
   fd_.reset();

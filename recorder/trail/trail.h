@@ -6,7 +6,11 @@
 //     the very byte. Only a death in between leaves a torn line; the next master cuts it and says so.
 //  3. seq is dense over all masters; ts never falls but on lines that say "late":true, whoever says so first, the
 //     caller or the clock.
-//  4. `.live` in the SID's directory names the unfinished trail from before its first line until after its last.
+//  4. Every byte but the last hash is under a seal, when the session has ended; before, all but what the settings
+//  allow.
+//     A seal follows session.end, in the same write(2): only a torn one leaves an ended trail unsealed, and
+//     `sidrec verify` says so.
+//  5. `.live` in the SID's directory names the unfinished trail from before its first line until after its last.
 //
 // A trail on a full disk grows in memory: pending_bytes() is what the caller's bound is held against.
 // The process must ignore SIGXFSZ, or a file size limit kills it instead of being an error (setrlimit(2)).
@@ -22,11 +26,19 @@
 #include "recorder/base/unique_fd.h"
 #include "recorder/store/storage_engine.h"
 #include "recorder/trail/line.h"
+#include "recorder/trail/seal.h"
+#include "recorder/trail/seal_key.h"
 #include "recorder/trail/session_totals.h"
 
 namespace sidrec {
 
 struct TrailScan;
+
+struct TrailSettings {
+  uint64_t seal_bytes = 16 * 1024 * 1024;  // a seal is written when so much is under none,
+  uint64_t seal_ns = 60'000'000'000;       // or this time after the first of it was committed
+  const SealKey* seal_key = nullptr;       // signs the seals; the caller's
+};
 
 struct UnfinishedTrail {
   std::string file;  // its whole path
@@ -37,11 +49,11 @@ struct UnfinishedTrail {
 class Trail : public StorageEngine {
  public:
   // Touches nothing; begin() or resume() come first.
-  Trail(std::string audit_dir, std::string sid);
+  Trail(std::string audit_dir, std::string sid, const TrailSettings& settings = {});
   Trail(const Trail&) = delete;
   Trail& operator=(const Trail&) = delete;
 
-  // The trail that `.live` names, if it is there and has no session.end as its last line. Takes constant time.
+  // The trail that `.live` names, if it is there and has no session.end at its end. Takes constant time.
   static std::optional<UnfinishedTrail> find_unfinished(std::string_view audit_dir, std::string_view sid);
 
   Result<void> begin(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) override;
@@ -53,7 +65,8 @@ class Trail : public StorageEngine {
   Result<Watermarks> resume(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) override;
 
   void append(std::string_view rec, const EventView& event, bool late) override;
-  Result<void> commit() override;
+  Result<void> commit(uint64_t now_ns) override;
+  std::optional<uint64_t> deadline_ns() const override;
   size_t pending_bytes() const override { return pending_.size(); }
 
   // Closes the connections that are open by its lines, "recovered": nobody is left who could say more of them.
@@ -75,9 +88,13 @@ class Trail : public StorageEngine {
   Result<void> cut(const TrailScan& scan);
   void start_lines(const SessionIdentity& identity, uint32_t epoch);
   bool falls_back(uint64_t time_ns);
+  void cover_pending();
+  void seal();
+  Result<void> write_pending();
 
   std::string audit_dir_;
   std::string sid_;
+  TrailSettings settings_;
   std::string dir_path_;
   std::string file_;
   std::string name_;
@@ -91,6 +108,10 @@ class Trail : public StorageEngine {
   TotalsCounter totals_;
   std::set<std::pair<uint64_t, std::string>> laneless_;
   bool end_written_ = false;
+  SealChain chain_;
+  size_t covered_ = 0;       // how much of pending_ is in it
+  uint64_t sealed_seq_ = 0;  // the last seal's
+  std::optional<uint64_t> unsealed_since_ns_;
 };
 
 }  // namespace sidrec

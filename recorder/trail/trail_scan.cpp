@@ -6,6 +6,7 @@
 
 #include "recorder/trail/line_facts.h"
 #include "recorder/trail/line_source.h"
+#include "recorder/trail/seal.h"
 #include "recorder/trail/timestamp.h"
 
 namespace sidrec {
@@ -13,7 +14,7 @@ namespace {
 
 class Scanner {
  public:
-  void line(std::string_view line) {
+  void line(std::string_view line, uint64_t offset) {
     LineFacts facts;
     if (!reader_.read(line, facts)) {
       ++scan_.foreign_lines;
@@ -23,7 +24,8 @@ class Scanner {
     scan_.last_seq = std::max(scan_.last_seq, facts.seq);
     scan_.last_epoch = std::max(scan_.last_epoch, facts.epoch);
     if (facts.lane) watermark(facts);
-    count(line, facts);
+    scan_.totals.line(facts);
+    note(line, offset, facts);
   }
 
   TrailScan scan_;
@@ -47,12 +49,8 @@ class Scanner {
     mark_->second = std::max(mark_->second, facts.pos);
   }
 
-  void count(std::string_view line, const LineFacts& facts) {
+  void note(std::string_view line, uint64_t offset, const LineFacts& facts) {
     switch (facts.kind) {
-      case LineKind::kData: scan_.totals.data(facts.dir, facts.len); break;
-      case LineKind::kGap: scan_.totals.gap(facts.dir, facts.len); break;
-      case LineKind::kConnOpen: scan_.totals.opened(facts.rec, conn_of(facts.conn).value_or(0)); break;
-      case LineKind::kConnClose: scan_.totals.closed(facts.rec, conn_of(facts.conn).value_or(0)); break;
       case LineKind::kSessionStart:
         scan_.started = true;
         scan_.master = facts.rec;
@@ -63,13 +61,10 @@ class Scanner {
         break;
       }
       case LineKind::kSessionEnd: scan_.ended = true; break;
-      case LineKind::kChanOpen:
-      case LineKind::kChanClose:
-      case LineKind::kIdentity:
-      case LineKind::kTtyResize:
-      case LineKind::kOther:
-        if (facts.lane) scan_.totals.other();
+      case LineKind::kSeal:
+        if (const auto seal = read_seal(line)) scan_.sealed_bytes = offset + seal->hash_at;
         break;
+      default: break;
     }
   }
 
@@ -88,7 +83,7 @@ Result<TrailScan> scan_trail(int fd, const std::string& name) {
     auto more = source.next(line);
     if (!more) return more.error();
     if (!*more) break;
-    scanner.line(line);
+    scanner.line(line, source.line_offset());
   }
   struct stat found {};
   if (fstat(fd, &found) != 0) return errno_error("cannot look at " + name);

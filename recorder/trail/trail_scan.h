@@ -31,6 +31,7 @@ struct TrailScan {
   std::set<std::pair<uint64_t, std::string>> laneless;
   uint64_t whole_bytes = 0;    // up to the end of the last whole line
   uint64_t torn_bytes = 0;     // behind it
+  uint64_t sealed_bytes = 0;   // up to the hash of the last seal: what no seal covers yet begins there
   uint64_t foreign_lines = 0;  // whole lines that are no trail lines: left alone, not counted in anything
 };
 

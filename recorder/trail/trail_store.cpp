@@ -59,6 +59,13 @@ Result<std::vector<TrailFile>> trails_of_store(const std::string& audit_dir) {
   return trails;
 }
 
+TrailFile trail_file(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string dir = slash == std::string::npos ? "." : path.substr(0, slash);
+  const std::string name = path.substr(slash + 1);  // npos + 1 is 0
+  return {dir, name, session_of_trail_name(name).value_or("")};
+}
+
 bool is_live(const TrailFile& trail) {
   std::array<char, NAME_MAX + 1> target;
   const std::string live = trail.dir + "/" + std::string(kLiveLink);

@@ -1,6 +1,7 @@
 """The oracle itself: a sound trail passes, and each kind of damage is seen."""
 
 import base64
+import hashlib
 import json
 import os
 import tempfile
@@ -31,11 +32,22 @@ class TrailReader(unittest.TestCase):
             sound.append({"ev": fact["ev"], "ts": ts, "sid": "demo", "session": "s", "seq": seq, "epoch": 1} | fact)
         return sound
 
+    def sealed(self, lines):
+        """The text of the lines, and a seal that fits them."""
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        seal = {key: lines[-1][key] for key in ("ts", "sid", "session", "seq", "epoch")}
+        seal["seq"] += 1
+        text += json.dumps({"ev": "seal"} | seal, separators=(",", ":"))[:-1] + ',"hash":"'
+        return text + hashlib.sha256(text.encode()).hexdigest() + '"}\n'
+
     def read(self, lines, tail=""):
+        return self.read_text(self.sealed(lines) + tail)
+
+    def read_text(self, text):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "trail.jsonl")
             with open(path, "w") as file:
-                file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines) + tail)
+                file.write(text)
             return Trail(path)
 
     def test_trail_reader_gives_the_bytes_of_a_sound_trail(self):
@@ -74,3 +86,17 @@ class TrailReader(unittest.TestCase):
                 self.read(lines)
         with self.subTest("a torn line"), self.assertRaises(BrokenTrail):
             self.read(self.lines(SOUND), '{"ev":"da')
+
+    def test_trail_reader_sees_a_seal_that_does_not_fit(self):
+        lines = self.lines(SOUND)
+        sound = self.sealed(lines)
+        self.assertEqual(len(self.read_text(sound).seals), 1)
+        for what, text in {
+            "a byte of a line": sound.replace('"program": "socat"', '"program": "Socat"'),
+            "a byte of the seal's line": sound.replace('"seq":8', '"seq":8 '),
+            "a digit of the hash": sound[:-4] + ("0" if sound[-4] != "0" else "1") + sound[-3:],
+            "a byte behind the hash": sound[:-2] + " }\n",
+            "no seal": sound[: sound.rindex('{"ev":"seal"')],
+        }.items():
+            with self.subTest(what), self.assertRaises(BrokenTrail):
+                self.read_text(text)

@@ -22,7 +22,8 @@ def a_session():
         {"ev": "gap", "conn": "c1", "dir": "in", "off": 9, "len": 6, "records": 1, "why": "splice"},
         {"ev": "data", "conn": "c1", "dir": "out", "off": 0, "len": 2, "b64": "/wA="},
         {"ev": "conn.close", "conn": "c1", "bytes_in": 15, "bytes_out": 2, "complete": False, "why": "closed"},
-        {"ev": "session.end", "connections": 1, "bytes_in": 15, "bytes_out": 2})
+        {"ev": "session.end", "connections": 1, "bytes_in": 15, "bytes_out": 2},
+        {"ev": "seal", "hash": "0"})
 
 
 def a_statement():
@@ -71,6 +72,9 @@ class TrailCheckTest(unittest.TestCase):
             events[5]["conn"] = "c2"
 
         def no_end(events):
+            events.pop(-2)
+
+        def no_seal(events):
             events.pop()
 
         def backwards(events):
@@ -83,7 +87,7 @@ class TrailCheckTest(unittest.TestCase):
             events[2]["more"] = {"a": 1}
 
         for change in (renumber, hole, length, total, sum_of_session, text_as_base64, unknown_connection, no_end,
-                       backwards, two_opens, nested):
+                       no_seal, backwards, two_opens, nested):
             with self.subTest(change.__name__):
                 self.assert_broken(change)
 

@@ -68,11 +68,15 @@ class SessionRecorderProgram : public testing::Test {
     }
     return paths;
   }
+  // All lines but the seals.
   std::vector<nlohmann::json> trail() const {
     std::vector<nlohmann::json> lines;
     for (const std::string& path : trail_paths()) {
       std::ifstream file(path);
-      for (std::string line; std::getline(file, line) && !file.eof();) lines.push_back(nlohmann::json::parse(line));
+      for (std::string line; std::getline(file, line) && !file.eof();) {
+        auto parsed = nlohmann::json::parse(line);
+        if (parsed["ev"] != "seal") lines.push_back(std::move(parsed));
+      }
     }
     return lines;
   }

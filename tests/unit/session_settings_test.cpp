@@ -18,16 +18,29 @@ TEST(session_settings, without_a_file_the_defaults_hold) {
 
 TEST(session_settings, each_setting_is_read) {
   const auto loaded = settings_from_json(
-      R"({"retry_ms": 5, "queue_bytes": 262144, "linger_ms": 0, "order_window_ms": 7, "spool_bytes": 1})", "f");
+      R"({"retry_ms": 5, "queue_bytes": 262144, "linger_ms": 0, "order_window_ms": 7, "spool_bytes": 1,
+          "seal_bytes": 4096, "seal_seconds": 1, "seal_key": "/etc/seal.pem"})",
+      "f");
   EXPECT_TRUE(loaded.complaints.empty());
-  EXPECT_EQ(loaded.settings, (Settings{5, 262144, 0, 7, 1}));
+  Settings expected;
+  expected.retry_ms = 5;
+  expected.queue_bytes = 262144;
+  expected.linger_ms = 0;
+  expected.order_window_ms = 7;
+  expected.spool_bytes = 1;
+  expected.seal_bytes = 4096;
+  expected.seal_seconds = 1;
+  expected.seal_key = "/etc/seal.pem";
+  EXPECT_EQ(loaded.settings, expected);
 }
 
 TEST(session_settings, a_value_past_its_limit_keeps_the_default_and_is_complained_about) {
   const auto loaded = settings_from_json(
-      R"({"retry_ms": 0, "queue_bytes": 131071, "linger_ms": 600001, "order_window_ms": 501, "spool_bytes": -1})", "f");
+      R"({"retry_ms": 0, "queue_bytes": 131071, "linger_ms": 600001, "order_window_ms": 501, "spool_bytes": -1,
+          "seal_bytes": 4095, "seal_seconds": 0, "seal_key": "seal.pem"})",
+      "f");
   EXPECT_EQ(loaded.settings, Settings{});
-  EXPECT_EQ(loaded.complaints.size(), 5u);
+  EXPECT_EQ(loaded.complaints.size(), 8u);
 }
 
 TEST(session_settings, a_value_at_its_limit_is_taken) {

@@ -1,14 +1,16 @@
 // The worked example of docs/trail-format.md: the promise of the format, byte for byte.
 #include "recorder/trail/reader.h"
 #include "recorder/trail/reassembly.h"
+#include "recorder/trail/trail_check.h"
 #include "tests/unit/trail_vocabulary.h"
 
 namespace sidrec::trail_test {
 namespace {
 
-const std::string kGolden = SIDREC_GOLDEN_DIR "/worked-example-2.jsonl";
+const std::string kGolden = SIDREC_GOLDEN_DIR "/worked-example-3.jsonl";
 // What earlier writers wrote.
 const std::string kBefore = SIDREC_GOLDEN_DIR "/worked-example.jsonl";
+const std::string kBeforeSeals = SIDREC_GOLDEN_DIR "/worked-example-2.jsonl";
 
 ConnOpen haproxy_from_203_0_113_7() {
   ConnOpen open = socat_from_203_0_113_7();
@@ -26,7 +28,7 @@ std::string written_example(const TempDir& store) {
   constexpr uint64_t kSocat = 0x7f3a, kHaproxy = 0x81d0;
   const auto ms = [](double value) { return static_cast<uint64_t>(value * 1000) * kMicrosecond; };
   {
-    Trail trail(store.path(), kSid);
+    Trail trail(store.path(), kSid, {.seal_bytes = 2000});
     EXPECT_TRUE(trail.begin(identity(), master("r4100"), ms(0.098)));
     trail.append("r4100", opened({ms(0.098), 0, 64, kSocat}), false);
     trail.append("r4100", data({ms(0.871), 0, 192, kSocat}, Direction::kIn, 0, "*1\r\n$4\r\nPING\r\n"), false);
@@ -37,7 +39,7 @@ std::string written_example(const TempDir& store) {
                  false);
     trail.append("r4200", gap({ms(3.25), 1, 160, kHaproxy}, Direction::kOut, 0, 65536, GapWhy::kSplice, 4), false);
     trail.append("r4100", closed({ms(5), 0, 288, kSocat}, counted(14, 7)), false);
-    EXPECT_TRUE(trail.commit());
+    EXPECT_TRUE(trail.commit(0));
     std::ofstream(trail.file(), std::ios::app) << R"({"ev":"data","ts":"2026)";  // the master dies while it writes
   }
   Trail trail(store.path(), kSid);
@@ -64,12 +66,12 @@ TEST(WorkedExample, stands_in_the_format_document_as_it_is) {
 }
 
 class AnyExample : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(, AnyExample, testing::Values(kBefore, kGolden));
+INSTANTIATE_TEST_SUITE_P(, AnyExample, testing::Values(kBefore, kBeforeSeals, kGolden));
 
 TEST_P(AnyExample, obeys_the_readers_rules) {
   uint64_t seq = 0;
   std::string latest;
-  for (const auto& line : json_lines(contents(GetParam()))) {
+  for (const auto& line : every_line(contents(GetParam()))) {
     EXPECT_EQ(line["seq"], ++seq);
     const std::string ts = line["ts"];
     if (!line.value("late", false)) {
@@ -77,7 +79,16 @@ TEST_P(AnyExample, obeys_the_readers_rules) {
       latest = ts;
     }
   }
-  EXPECT_EQ(seq, 11u);
+  EXPECT_EQ(seq, GetParam() == kGolden ? 13u : 11u);
+}
+
+TEST_P(AnyExample, holds_what_it_counts_and_is_sealed_since_there_are_seals) {
+  auto reader = TrailReader::open(GetParam());
+  ASSERT_OK(reader);
+  const auto check = check_trail(*reader, nullptr, [](uint64_t) {});
+  ASSERT_OK(check);
+  EXPECT_EQ(check->wrong_line, "");
+  EXPECT_EQ(fault_of(*check, "F", false), GetParam() == kGolden ? "" : "F:1: not sealed");
 }
 
 TEST_P(AnyExample, gives_the_bytes_of_its_connections) {

@@ -13,7 +13,7 @@ struct OpenConnectionsOfATrail : ::testing::Test {
   void SetUp() override { ASSERT_OK(trail.begin(identity(), master("r1"), 0)); }
   void write(std::string_view rec, const TestEvent& event) { trail.append(rec, event, false); }
   OpenConnections found(std::string_view rec, const CountsLine& counts) {
-    EXPECT_TRUE(trail.commit());
+    EXPECT_TRUE(trail.commit(0));
     return *open_connections(trail.file(), rec, counts);
   }
 };
@@ -55,7 +55,7 @@ TEST_F(OpenConnectionsOfATrail, are_closed_as_recovered_when_nobody_is_left) {
   write("r1", opened({.pos = 64}));
   write("r2", opened({.pos = 64}));
   write("r1", data({.pos = 128}, Direction::kOut, 0, "kept"));
-  ASSERT_OK(trail.commit());
+  ASSERT_OK(trail.commit(0));
   ASSERT_OK(trail.close_left_open(kSecond));
   ASSERT_OK(trail.end(kSecond, "recovered"));
   const auto lines = json_lines(contents(trail.file()));

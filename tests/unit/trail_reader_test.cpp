@@ -26,7 +26,7 @@ struct Reading : ::testing::Test {
     Reassembly outcome;
   };
   Got reassembled(Direction dir = Direction::kIn, std::string_view conn = "c7f3a") {
-    EXPECT_TRUE(trail.commit());
+    EXPECT_TRUE(trail.commit(0));
     auto reader = TrailReader::open(trail.file());
     Got got;
     auto outcome = reassemble(*reader, conn, "", dir, [&](std::string_view bytes) {
@@ -168,7 +168,7 @@ TEST_F(Reading, never_hands_out_a_byte_twice) {
 }
 
 TEST_F(Reading, does_not_believe_a_length_that_the_bytes_do_not_have) {
-  ASSERT_OK(trail.commit());
+  ASSERT_OK(trail.commit(0));
   std::ofstream(trail.file(), std::ios::app)
       << R"({"ev":"data","seq":2,"conn":"c7f3a","dir":"in","off":0,"len":9,"text":"short"})"
       << "\n";
@@ -186,7 +186,7 @@ TEST_F(Reading, tells_an_unknown_connection_from_an_empty_one) {
 TEST_F(Reading, stops_when_nobody_takes_the_bytes) {
   in(0, "01234");
   in(5, "56789");
-  ASSERT_OK(trail.commit());
+  ASSERT_OK(trail.commit(0));
   auto reader = TrailReader::open(trail.file());
   const auto outcome = reassemble(*reader, "c7f3a", "", Direction::kIn, [](std::string_view) { return false; });
   ASSERT_OK(outcome);
@@ -211,7 +211,7 @@ TEST_F(Reading, sums_an_ended_session_up_from_its_last_line) {
 TEST_F(Reading, calls_a_session_live_only_while_a_master_holds_the_directory) {
   append(opened(next()));
   in(0, "01234");
-  ASSERT_OK(trail.commit());
+  ASSERT_OK(trail.commit(0));
   EXPECT_EQ(summarize(only_trail())->state, SessionState::kUnfinished);
   EXPECT_EQ(summarize(only_trail())->totals.bytes_in, 5u);
   EXPECT_EQ(summarize(only_trail())->duration_ms, 2u);

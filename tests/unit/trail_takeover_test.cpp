@@ -13,7 +13,7 @@ struct Takeover : ::testing::Test {
     Trail trail(store.path(), kSid);
     ASSERT_OK(trail.begin(identity(), master("r1"), 0));
     for (const auto& [rec, event] : events) trail.append(rec, event, false);
-    ASSERT_OK(trail.commit());
+    ASSERT_OK(trail.commit(0));
     file = trail.file();
   }
   void append_to_file(std::string_view bytes) {
@@ -159,7 +159,7 @@ TEST_F(Takeover, keeps_time_from_falling_across_masters) {
   Trail trail(store.path(), kSid);
   ASSERT_OK(trail.resume(identity(), master("r2"), 10 * kSecond));
   trail.append("r1", data({.time_ns = 8 * kSecond}, Direction::kIn, 1, "b"), false);
-  ASSERT_OK(trail.commit());
+  ASSERT_OK(trail.commit(0));
   EXPECT_EQ(lines().back()["late"], true);
 }
 
@@ -260,7 +260,7 @@ TEST_F(Takeover, counts_what_the_writer_counted_whatever_was_in_the_lines) {
     first.append(rec, data(at, i % 4 ? Direction::kIn : Direction::kOut, i, bytes), i % 11 == 0);
     if (i % 90 == 89) first.append(rec, closed(at, counted(i, i)), false);
   }
-  ASSERT_OK(first.commit());
+  ASSERT_OK(first.commit(0));
   const UniqueFd fd(open(first.file().c_str(), O_RDONLY | O_CLOEXEC));
   const auto scan = scan_trail(fd.get(), first.file());
   ASSERT_OK(scan);

@@ -59,7 +59,7 @@ TEST_F(Writer, makes_a_line_visible_by_commit_and_not_before) {
   append(opened({}));
   EXPECT_EQ(json_lines(text()).size(), 1u);
   EXPECT_GT(trail.pending_bytes(), 0u);
-  ASSERT_OK(trail.commit());
+  ASSERT_OK(trail.commit(0));
   EXPECT_EQ(json_lines(text()).size(), 2u);
   EXPECT_EQ(trail.pending_bytes(), 0u);
 }
@@ -110,7 +110,7 @@ TEST_F(Writer, marks_a_line_late_that_goes_back_in_time_even_if_nobody_told) {
   append(data({.time_ns = 2 * kSecond}, Direction::kIn, 1, "b"));
   append(data({.time_ns = 3 * kSecond}, Direction::kIn, 2, "c"));
   append(data({.time_ns = 4 * kSecond}, Direction::kIn, 3, "d"), true);
-  ASSERT_OK(trail.commit());
+  ASSERT_OK(trail.commit(0));
   std::string late;
   for (const auto& line : json_lines(text())) {
     if (line.value("late", false)) late += line["text"].get<std::string>();
@@ -123,7 +123,7 @@ TEST_F(Writer, does_not_call_late_what_differs_by_less_than_ts_shows) {
   begin();
   append(data({.time_ns = kSecond + 999}, Direction::kIn, 0, "a"));
   append(data({.time_ns = kSecond}, Direction::kIn, 1, "b"));
-  ASSERT_OK(trail.commit());
+  ASSERT_OK(trail.commit(0));
   EXPECT_FALSE(json_lines(text()).back().contains("late"));
 }
 
@@ -135,16 +135,16 @@ TEST_F(Writer, on_a_full_disk_keeps_what_did_not_fit_and_goes_on_at_the_very_byt
   const size_t all = first_line + trail.pending_bytes();
   {
     FullDisk disk(first_line + 10'007);
-    const auto failed = trail.commit();
+    const auto failed = trail.commit(0);
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().code, EFBIG);
     EXPECT_NE(failed.error().message.find(trail.file()), std::string::npos) << failed.error().message;
     EXPECT_EQ(text().size(), first_line + 10'007);
     EXPECT_EQ(trail.pending_bytes(), all - first_line - 10'007);
-    ASSERT_FALSE(trail.commit());
+    ASSERT_FALSE(trail.commit(0));
     append(data({.time_ns = 2 * kSecond, .pos = 1000}, Direction::kIn, 7000, "more"));
   }
-  ASSERT_OK(trail.commit());
+  ASSERT_OK(trail.commit(0));
   uint64_t seq = 0;
   for (const auto& line : json_lines(text())) EXPECT_EQ(line["seq"], ++seq);
   EXPECT_EQ(seq, 1002u);

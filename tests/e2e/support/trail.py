@@ -7,6 +7,7 @@ fit in memory: the bytes of each data line go to `take(connection, direction, of
 import base64
 import binascii
 import glob
+import hashlib
 import json
 import os
 import re
@@ -73,7 +74,27 @@ def read_records(path):
                 raise BrokenTrail(f"{path}:{number}: keys in another order: {list(record)}")
             if any(isinstance(value, (dict, list)) for value in record.values()):
                 raise BrokenTrail(f"{path}:{number}: not flat: {line[:300]!r}")
-            yield record
+            yield record, line
+
+
+class SealChain:
+    """A seal's hash is over all bytes from the hash of the seal before, or the trail's first byte, to its own."""
+
+    def __init__(self):
+        self._hash = hashlib.sha256()
+        self.ends_sealed = False
+
+    def fits(self, record, line):
+        self.ends_sealed = record["ev"] == "seal"
+        if not self.ends_sealed:
+            self._hash.update(line)
+            return True
+        at = line.index(b',"hash":"') + len(b',"hash":"')
+        self._hash.update(line[:at])
+        hash = self._hash.hexdigest()
+        self._hash = hashlib.sha256(line[at:])
+        signature = b'","sig":"' + record["sig"].encode() if "sig" in record else b""
+        return line[at:] == hash.encode() + signature + b'"}\n'
 
 
 def payload(record):
@@ -105,12 +126,15 @@ class Trail:
         self.path = path
         self.sid_folder = os.path.basename(os.path.dirname(path))
         self.connections = {}
-        self.gaps, self.records, self.late = [], [], 0
+        self.gaps, self.records, self.late = [], [], 0  # records: all but the seals
+        self.seals = []
+        self._chain = SealChain()
         self.masters = []  # session.start and every master.change
         self.end = None
         self._take = take
         self._latest = ""
-        for record in read_records(path):
+        for record, line in read_records(path):
+            self._expect(record, self._chain.fits(record, line), "a seal fits the bytes since the one before")
             self._follow(record)
         if ended:
             self._check_end()
@@ -126,10 +150,12 @@ class Trail:
 
     def _follow(self, record):
         kind = record["ev"]
-        if self._take is None:
+        if self._take is None and kind != "seal":
             self.records.append(record)
         self._check_common(record)
-        if kind == "session.start":
+        if kind == "seal":
+            self.seals.append(record)
+        elif kind == "session.start":
             self._expect(record, record["seq"] == 1 and record["v"] == 1, "session.start, version 1, comes first")
             self.masters.append(record)
         elif kind == "master.change":
@@ -147,7 +173,7 @@ class Trail:
             self._expect(record, record["ev"] == "session.start" and record["epoch"] == 1, "the first line")
             self.first, self._seq, self._epoch = record, 0, 1
         self._expect(record, hasattr(self, "first"), "seq begins with 1")
-        self._expect(record, self.end is None, "nothing follows session.end")
+        self._expect(record, self.end is None or record["ev"] == "seal", "only its seal follows session.end")
         self._expect(record, record["seq"] == self._seq + 1, f"seq is dense (last {self._seq})")
         for key in ("sid", "session"):
             self._expect(record, record[key] == self.first[key], "one session")
@@ -232,6 +258,7 @@ class Trail:
     def _check_end(self):
         if self.end is None:
             raise BrokenTrail(f"{self.path}: no session.end")
+        self._expect(self.end, self._chain.ends_sealed, "a seal follows session.end")
         for connection in self.connections.values():
             self._expect(connection.open, connection.close is not None, "every connection closes")
         flows = [flow for each in self.connections.values() for flow in (each, *each.channels.values())]
@@ -255,8 +282,8 @@ def trail_paths(audit_dir, folder="*"):
 
 
 def has_ended(path):
-    """Looks at the last line only."""
+    """Looks at the last two lines only: session.end and its seal."""
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - 4096))
-        last = file.read().splitlines()[-1:]
-    return bool(last) and last[0].startswith(b'{"ev":"session.end"')
+        last = file.read().split(b"\n")[-3:]
+    return len(last) == 3 and last[0].startswith(b'{"ev":"session.end"') and last[2] == b""
