@@ -201,7 +201,7 @@ void captured(const Subject& s, ring::Direction side, const iovec* iov, size_t c
   if (__builtin_expect(s.entry->counted || s.masked, 0)) return count_only(s, dir, bytes);
   ring::Header* ring = ring_of_process();
   if (!ring || !is_open(s)) return lose(*s.entry, dir, bytes);
-  const size_t most = most_payload(ring);
+  const size_t most = most_payload();
   Patience patience;
   Bytes from(iov, count);
   while (bytes > 0) {

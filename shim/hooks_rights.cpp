@@ -83,7 +83,7 @@ SIDREC_EXPORT int prctl(int option, ...) noexcept {
   va_end(list);
   // Asked before: afterwards getpid may be what kills.
   const bool sandbox = option == PR_SET_SECCOMP && !in_vfork_child();
-  if (sandbox) before_rights_drop();
+  if (sandbox) before_sandbox();
   const int r = real().prctl(option, a, b, c, d);
   if (sandbox && r == 0) entered_sandbox();
   return r;

@@ -29,10 +29,11 @@ struct Held {
   char* data = nullptr;
 };
 
+uint32_t lane_bytes() { return g_own_ring.shape.lane_bytes; }
+uint32_t lanes() { return g_own_ring.shape.lanes; }
+
 // What a lane may hold: data leaves an eighth free, so that opens, closes and gaps find room when data does not.
-size_t limit(const ring::Header* ring, uint8_t kind) {
-  return ring->lane_bytes - (kind == ring::kData ? ring->lane_bytes / 8 : 0);
-}
+size_t limit(uint8_t kind) { return lane_bytes() - (kind == ring::kData ? lane_bytes() / 8 : 0); }
 
 size_t used(const LaneControl* lane) {
   return lane->head.load(std::memory_order_relaxed) - lane->tail.load(std::memory_order_acquire);
@@ -69,8 +70,8 @@ Held try_lanes(ring::Header* ring, uint32_t token, const Need& need, LaneControl
   const uint32_t mine = claimed_lanes();
   const uint32_t first = t_hint ? t_hint - 1 : token / 64;
   full = nullptr;
-  for (uint32_t n = 0; n < ring->lanes; ++n) {
-    const uint32_t i = (first + n) % ring->lanes;
+  for (uint32_t n = 0; n < lanes(); ++n) {
+    const uint32_t i = (first + n) % lanes();
     if (!(mine >> i & 1)) continue;
     LaneControl* lane = lane_control(ring, i);
     if (!need.fits(lane)) {
@@ -79,8 +80,8 @@ Held try_lanes(ring::Header* ring, uint32_t token, const Need& need, LaneControl
       return held(ring, i);
     }
   }
-  for (uint32_t n = 0; n < ring->lanes; ++n) {
-    const uint32_t i = (first + n) % ring->lanes;
+  for (uint32_t n = 0; n < lanes(); ++n) {
+    const uint32_t i = (first + n) % lanes();
     if (!(mine >> i & 1) && claim_lane(ring, i) && take(lane_control(ring, i), token, need)) return held(ring, i);
   }
   return {};
@@ -136,28 +137,28 @@ Held take_lane(ring::Header* ring, uint32_t token, const Need& need, Patience& p
   }
 }
 
-void put(const ring::Header* ring, char* data, uint64_t at, const char* bytes, size_t n) {
-  const size_t begin = at & (ring->lane_bytes - 1);
-  const size_t before_end = std::min<size_t>(n, ring->lane_bytes - begin);
+void put(char* data, uint64_t at, const char* bytes, size_t n) {
+  const size_t begin = at & (lane_bytes() - 1);
+  const size_t before_end = std::min<size_t>(n, lane_bytes() - begin);
   memcpy(data + begin, bytes, before_end);
   memcpy(data, bytes + before_end, n - before_end);
 }
 
-void put_from(const ring::Header* ring, char* data, uint64_t at, Bytes& from, size_t n) {
-  const size_t begin = at & (ring->lane_bytes - 1);
-  const size_t before_end = std::min<size_t>(n, ring->lane_bytes - begin);
+void put_from(char* data, uint64_t at, Bytes& from, size_t n) {
+  const size_t begin = at & (lane_bytes() - 1);
+  const size_t before_end = std::min<size_t>(n, lane_bytes() - begin);
   from.copy(data + begin, before_end);
   from.copy(data, n - before_end);
 }
 
-void append(const ring::Header* ring, const Held& h, ring::RecordHeader record, Bytes& from) {
+void append(const Held& h, ring::RecordHeader record, Bytes& from) {
   const uint64_t head = h.lane->head.load(std::memory_order_relaxed);
   const uint64_t began_ns = record.time_ns;
   record.time_ns = sys::monotonic_ns();
   if (began_ns) record.age_ns = static_cast<uint32_t>(std::min<uint64_t>(record.time_ns - began_ns, ring::kMaxAgeNs));
   h.lane->floor_ns.store(record.time_ns, std::memory_order_release);
-  put(ring, h.data, head, reinterpret_cast<const char*>(&record), sizeof record);
-  put_from(ring, h.data, head + sizeof record, from, record.payload);
+  put(h.data, head, reinterpret_cast<const char*>(&record), sizeof record);
+  put_from(h.data, head + sizeof record, from, record.payload);
   h.lane->head.store(head + ring::record_bytes(record.payload), std::memory_order_release);
 }
 
@@ -180,21 +181,21 @@ void Bytes::copy(char* to, size_t n) {
   }
 }
 
-size_t most_payload(const ring::Header* ring) {
-  return std::min<size_t>(ring::kMaxRecordPayload, ring->lane_bytes / 4 - sizeof(ring::RecordHeader));
+size_t most_payload() {
+  return std::min<size_t>(ring::kMaxRecordPayload, lane_bytes() / 4 - sizeof(ring::RecordHeader));
 }
 
 bool write_record(ring::Header* ring, ring::RecordHeader record, Bytes& from, Patience& patience) {
-  const Need need{ring::record_bytes(record.payload), limit(ring, record.kind)};
+  const Need need{ring::record_bytes(record.payload), limit(record.kind)};
   ++t_depth;
   const Held h = take_lane(ring, thread_token(), need, patience);
   if (h.lane) {
-    append(ring, h, record, from);
+    append(h, record, from);
     const size_t in_use = used(h.lane);
     h.lane->busy.store(0);  // sequentially consistent: the head is visible before we look who sleeps
     if (__builtin_expect(!has_recorder(ring), 0) && t_depth == 1) restart_recorder(ring);
     const uint32_t sleep = ring->sleep.load();
-    if (sleep == ring::kDeep || (sleep == ring::kShallow && in_use > ring->lane_bytes / 4)) wake_recorder(ring);
+    if (sleep == ring::kDeep || (sleep == ring::kShallow && in_use > lane_bytes() / 4)) wake_recorder(ring);
   }
   --t_depth;
   return h.lane != nullptr;

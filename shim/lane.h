@@ -34,6 +34,6 @@ struct Patience {
 bool write_record(ring::Header* ring, ring::RecordHeader record, Bytes& from, Patience& patience);
 
 // The largest payload of one record: a call's bytes are cut so that a lane always holds several.
-size_t most_payload(const ring::Header* ring);
+size_t most_payload();
 
 }  // namespace sidrec

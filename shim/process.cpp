@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
 
 #include <algorithm>
 #include <atomic>
@@ -74,6 +75,17 @@ RingShape shape() {
   return {lanes, lane};
 }
 
+bool is_given_up(uint32_t lane) { return g_given_up.load(std::memory_order_relaxed) >> lane & 1; }
+
+template <typename Which>
+void give_up_lanes(ring::Header* ring, const Which& which) {
+  for (uint32_t lane = 0; lane < g_own_ring.shape.lanes; ++lane) {
+    if (is_given_up(lane) || !which(lane)) continue;
+    g_given_up.fetch_or(1u << lane);
+    give_up_lane(ring, lane);
+  }
+}
+
 __attribute__((constructor)) void start() {
   resolve_real();
   remember_stderr();
@@ -125,9 +137,8 @@ void after_fork_in_child() {
     drop_ring(ring);
     return;
   }
-  for (uint32_t i = 0; i < ring->lanes && i < ring::kMaxLanes; ++i)
-    if (g_claimed.load() >> i & 1) give_up_lane(ring, i);
-  g_given_up.fetch_or(g_claimed.exchange(0));
+  give_up_lanes(ring, [ring](uint32_t lane) { return lane_control(ring, lane)->owner.load() != 0; });
+  g_claimed = 0;
   p->ring.store(kReady);
   p->recorder.store(kReady);
 }
@@ -164,7 +175,7 @@ ring::Header* ring_of_process() {
 uint32_t claimed_lanes() { return process()->lanes.load(std::memory_order_relaxed); }
 
 bool claim_lane(ring::Header* ring, uint32_t lane) {
-  if (g_given_up.load(std::memory_order_relaxed) >> lane & 1) return false;
+  if (is_given_up(lane)) return false;
   uint32_t free = 0;
   Process* p = process();
   if (!lane_control(ring, lane)->owner.compare_exchange_strong(free, p->pid.load())) return false;
@@ -175,11 +186,11 @@ bool claim_lane(ring::Header* ring, uint32_t lane) {
 
 namespace {
 
-bool start_recorder(ring::Header* ring) {
+bool start_recorder() {
   char path[ring::kMaxPath + 64];
-  ring_path(ring, path);
+  ring_path(path);
   const char* const by_path[] = {g_settings.recorder.c_str(), path, nullptr};
-  const char* const by_id[] = {g_settings.recorder.c_str(), ring::kAdoptRing, ring->ring_id, nullptr};
+  const char* const by_id[] = {g_settings.recorder.c_str(), ring::kAdoptRing, g_own_ring.id, nullptr};
   g_started_ns = sys::monotonic_ns();
   return spawn_recorder(is_recorders_stranger() ? by_id : by_path, g_settings.debug);
 }
@@ -187,8 +198,8 @@ bool start_recorder(ring::Header* ring) {
 // By recorders, since the ring was made.
 uint64_t given_back(ring::Header* ring) {
   uint64_t bytes = 0;
-  for (uint32_t lane = 0; lane < ring->lanes && lane < ring::kMaxLanes; ++lane) {
-    bytes += lane_control(ring, lane)->tail.load(std::memory_order_relaxed);
+  for (uint32_t lane = 0; lane < g_own_ring.shape.lanes; ++lane) {
+    if (!is_given_up(lane)) bytes += lane_control(ring, lane)->tail.load(std::memory_order_relaxed);
   }
   return bytes;
 }
@@ -208,7 +219,7 @@ void restart_recorder(ring::Header* ring) {
   const uint32_t in_vain = g_starts_in_vain.fetch_add(1);
   const uint32_t doublings = in_vain < kPatientStarts ? 0 : std::min(in_vain - kPatientStarts, kMostDoublings);
   g_restart_not_before_ns = now + (kRestartPauseNs << doublings);
-  start_recorder(ring);
+  start_recorder();
 }
 
 void ensure_recorder() {
@@ -217,7 +228,7 @@ void ensure_recorder() {
   ring::Header* ring = ring_of_process();
   uint32_t none = kNone;
   if (!ring || !p->recorder.compare_exchange_strong(none, kMaking)) return;
-  const bool started = start_recorder(ring);
+  const bool started = start_recorder();
   g_recorder_started = started;
   p->recorder.store(started ? kReady : kFailed, std::memory_order_release);
   if (!started) {
@@ -237,6 +248,15 @@ void before_rights_drop(bool for_good) {
   // client's is about to execute something else.
   const bool may_serve_yet = for_good && !g_forked && sys::call(SYS_geteuid) == 0;
   if (tracked_count() > 0 || may_serve_yet) ensure_recorder();
+}
+// What is compromised in there must not reach what others record, from now on either: it keeps one lane, its own. Where
+// other threads may be claiming lanes at this very moment, it keeps them all.
+void before_sandbox() {
+  before_rights_drop();
+  ring::Header* ring = g_ring.load();
+  if (!ring || !recorder_running() || !__libc_single_threaded) return;
+  for (uint32_t lane = 0; lane < g_own_ring.shape.lanes && claimed_lanes() == 0; ++lane) claim_lane(ring, lane);
+  give_up_lanes(ring, [](uint32_t lane) { return !(claimed_lanes() >> lane & 1); });
 }
 void entered_sandbox() { g_sandboxed = true; }
 bool sandboxed() { return g_sandboxed; }

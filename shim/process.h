@@ -42,6 +42,7 @@ bool claim_lane(ring::Header* ring, uint32_t lane);
 // Before chroot, setuid and their kin, and before seccomp: what needs rights is done now or never. `for_good`: root is
 // given up and cannot be taken up again.
 void before_rights_drop(bool for_good = false);
+void before_sandbox();
 void entered_sandbox();
 bool sandboxed();
 

@@ -60,6 +60,8 @@ void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, con
   strcpy(header->config, g_settings.config.c_str());
   memcpy(header->env, g_settings.env, sizeof header->env);
   header->magic = ring::kMagic;
+  g_own_ring.shape = shape;
+  strcpy(g_own_ring.id, ring_id);
 }
 
 // What the recorder says, and the ring's descriptor; a negative error when it says nothing in time.
@@ -106,9 +108,11 @@ MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid) {
 
 }  // namespace
 
-void ring_path(const ring::Header* header, char (&path)[ring::kMaxPath + 64]) {
+constinit OwnRing g_own_ring{};
+
+void ring_path(char (&path)[ring::kMaxPath + 64]) {
   Text<ring::kMaxPath + 64> text;
-  text << g_settings.rings_dir.c_str() << "/" << header->ring_id << ".ring";
+  text << g_settings.rings_dir.c_str() << "/" << g_own_ring.id << ".ring";
   memcpy(path, text.c_str(), text.size() + 1);
 }
 
@@ -134,12 +138,14 @@ MadeRing make_ring(const RingShape& shape, uint32_t pid) {
 }
 
 void drop_ring(ring::Header* header) {
-  sys::call(SYS_munmap, sys::arg(header), static_cast<long>(ring::ring_bytes(header->lanes, header->lane_bytes)));
+  sys::call(SYS_munmap, sys::arg(header),
+            static_cast<long>(ring::ring_bytes(g_own_ring.shape.lanes, g_own_ring.shape.lane_bytes)));
 }
 
 void give_up_lane(ring::Header* header, uint32_t lane) {
-  sys::call(SYS_mmap, sys::arg(lane_control(header, lane)), static_cast<long>(ring::lane_stride(header->lane_bytes)),
-            PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  sys::call(SYS_mmap, sys::arg(lane_control(header, lane)),
+            static_cast<long>(ring::lane_stride(g_own_ring.shape.lane_bytes)), PROT_NONE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 }
 
 }  // namespace sidrec

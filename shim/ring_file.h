@@ -18,6 +18,14 @@ struct MadeRing {
   long error;         // without a header: why, negative
 };
 
+// What this process knows of its ring by itself. The header says the same to the recorder, and is believed nothing
+// here: a compromised process that shares the ring may have written to it (DESIGN D2).
+struct OwnRing {
+  RingShape shape;
+  char id[ring::kMaxProgram];
+};
+extern OwnRing g_own_ring;
+
 // No header when it cannot be had: no right to the directory, no space, RLIMIT_FSIZE too small. Leaves nothing behind
 // then.
 MadeRing make_ring(const RingShape& shape, uint32_t pid);
@@ -26,11 +34,11 @@ void drop_ring(ring::Header* header);
 // Lays anonymous memory over a lane: this process gives it up, the others keep it.
 void give_up_lane(ring::Header* header, uint32_t lane);
 
-void ring_path(const ring::Header* header, char (&path)[ring::kMaxPath + 64]);
+void ring_path(char (&path)[ring::kMaxPath + 64]);
 
 inline ring::LaneControl* lane_control(ring::Header* header, uint32_t lane) {
   return reinterpret_cast<ring::LaneControl*>(reinterpret_cast<char*>(header) + ring::kHeaderBytes +
-                                              lane * ring::lane_stride(header->lane_bytes));
+                                              lane * ring::lane_stride(g_own_ring.shape.lane_bytes));
 }
 
 }  // namespace sidrec
