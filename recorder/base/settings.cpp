@@ -33,6 +33,17 @@ bool take(const nlohmann::json& value, Limits limits, T& setting) {
   return true;
 }
 
+template <typename T>
+bool take_or_never(const nlohmann::json& value, Limits limits, T& setting) {
+  return take(value, {0, 0}, setting) || take(value, limits, setting);
+}
+
+bool take(const nlohmann::json& value, bool& setting) {
+  if (!value.is_boolean()) return false;
+  setting = value.get<bool>();
+  return true;
+}
+
 bool take(const nlohmann::json& value, std::string& path) {
   if (!value.is_string()) return false;
   const auto text = value.get<std::string>();
@@ -74,6 +85,9 @@ Outcome take_key(const std::string& key, const nlohmann::json& value, Settings& 
   if (key == "seal_bytes") return outcome(take(value, {4 * kKiB, 64 * kGiB}, settings.seal_bytes));
   if (key == "seal_seconds") return outcome(take(value, {1, 86'400}, settings.seal_seconds));
   if (key == "seal_key") return outcome(take(value, settings.seal_key));
+  if (key == "segment_bytes") return outcome(take_or_never(value, {64 * kKiB, 1024 * kGiB}, settings.segment_bytes));
+  if (key == "segment_seconds") return outcome(take_or_never(value, {1, 31'622'400}, settings.segment_seconds));
+  if (key == "compress") return outcome(take(value, settings.compress));
   if (key == "audit_dir") return outcome(take(value, settings.audit_dir));
   if (key == "run_dir") return outcome(take(value, settings.run_dir));
   if (std::find(kShimKeys.begin(), kShimKeys.end(), key) != kShimKeys.end()) return Outcome::kTaken;

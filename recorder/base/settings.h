@@ -33,6 +33,12 @@ struct Settings {
   uint32_t seal_seconds = 60;
   // Absolute: the private Ed25519 key that signs the seals. Empty: they are not signed.
   std::string seal_key;
+  // A trail goes on in a new file when the present one is so long, or so old. 0: never. 64 KiB to 1 TiB, 1 to
+  // 31,622,400.
+  uint64_t segment_bytes = 0;
+  uint32_t segment_seconds = 0;
+  // Whether `sidrec prune` compresses what is written no more.
+  bool compress = false;
   // Absolute. Used by a recorder that does not believe its host (DESIGN D13); else the shim, which knows more, has
   // them.
   std::string audit_dir = "/var/log/sidrec";

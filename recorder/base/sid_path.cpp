@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 
 #include "recorder/base/sha256.h"
@@ -134,16 +135,30 @@ std::string trail_name(uint64_t start_wall_ns, std::string_view session) {
   return name.append(1, '-').append(session).append(kTrailSuffix);
 }
 
-std::optional<std::string> session_of_trail_name(std::string_view name) {
-  constexpr size_t kLength = kStartLength + 1 + kSessionIdLength + kTrailSuffix.size();
-  if (name.size() != kLength || !name.ends_with(kTrailSuffix) || name[kStartLength] != '-') return std::nullopt;
+std::string SegmentName::text() const {
+  std::string name = stem;
+  if (number > 1) name.append(".").append(std::to_string(number));
+  return name.append(kTrailSuffix).append(compressed ? kCompressedSuffix : "");
+}
+
+std::string SegmentName::session() const { return stem.substr(kStartLength + 1); }
+
+std::optional<SegmentName> parse_segment_name(std::string_view name) {
+  constexpr size_t kStemLength = kStartLength + 1 + kSessionIdLength;
+  if (name.size() < kStemLength || name[kStartLength] != '-') return std::nullopt;
   for (size_t i = 0; i < kStartLength; ++i) {
     const bool fits = i == 8 ? name[i] == 'T' : i == 15 ? name[i] == 'Z' : is_digit(name[i]);
     if (!fits) return std::nullopt;
   }
-  const std::string_view session = name.substr(kStartLength + 1, kSessionIdLength);
-  if (!is_session_id(session)) return std::nullopt;
-  return std::string(session);
+  if (!is_session_id(name.substr(kStartLength + 1, kSessionIdLength))) return std::nullopt;
+  SegmentName parsed;
+  parsed.stem = name.substr(0, kStemLength);
+  parsed.compressed = name.ends_with(kCompressedSuffix);
+  const std::string_view rest = name.substr(kStemLength);
+  if (rest.starts_with('.')) std::from_chars(rest.data() + 1, rest.data() + rest.size(), parsed.number);
+  // Only as it is written: no leading zeros, nothing in between.
+  if (parsed.number == 0 || parsed.text() != name) return std::nullopt;
+  return parsed;
 }
 
 }  // namespace sidrec

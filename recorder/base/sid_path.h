@@ -6,7 +6,8 @@
 //     no '/', no leading dot, at most kMaxEncodedSid bytes, all of them in [A-Za-z0-9._@:%-].
 //  2. Different SIDs give different names: '%' itself is encoded, so "%" (the empty SID) and "%-" (the start of a
 //     long SID's hash) cannot come from a short one.
-//  3. Trail names of one SID sort by start time: <YYYYMMDDTHHMMSSZ>-<session id>.jsonl, the id being a UUIDv7.
+//  3. Trail names of one SID sort by start time: <YYYYMMDDTHHMMSSZ>-<session id>.jsonl, the id being a UUIDv7. The
+//     trail's further segments have their number before the suffix (….2.jsonl), a compressed one .zst behind it.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@ namespace sidrec {
 inline constexpr size_t kMaxEncodedSid = 200;           // of the 255 a file name may have, with room for a suffix
 inline constexpr std::string_view kLiveLink = ".live";  // in a SID's directory: symlink to the unfinished trail
 inline constexpr std::string_view kTrailSuffix = ".jsonl";
+inline constexpr std::string_view kCompressedSuffix = ".zst";
 
 std::string encode_sid(std::string_view sid);
 
@@ -40,7 +42,18 @@ std::string new_session_id(uint64_t wall_ms);
 bool is_session_id(std::string_view text);
 
 std::string trail_name(uint64_t start_wall_ns, std::string_view session);
-// The session id inside a trail's name; nothing if the name is not one that trail_name() makes.
-std::optional<std::string> session_of_trail_name(std::string_view name);
+
+// The name of one segment's file.
+struct SegmentName {
+  std::string stem;  // <start>-<session id>
+  uint32_t number = 1;
+  bool compressed = false;
+
+  std::string text() const;
+  std::string session() const;
+  SegmentName next() const { return {stem, number + 1, false}; }
+};
+// Nothing if the name is not one that trail_name() or text() makes.
+std::optional<SegmentName> parse_segment_name(std::string_view name);
 
 }  // namespace sidrec

@@ -38,9 +38,11 @@ int run_command_line(std::vector<std::string> arguments) try {
       "  sidrec verify --all\n"
       "\n\"sidrec VERB --help\" says more." +
       std::string(kExitCodes));
-  const Verb verbs[] = {add_run(app, command), add_ls(app),      add_tail(app),    add_cat(app),
-                        add_play(app),         add_export(app),  add_verify(app),  add_doctor(app, command),
-                        add_status(app),       add_recover(app), add_install(app), add_uninstall(app)};
+  const Verb verbs[] = {add_run(app, command), add_ls(app),      add_tail(app),
+                        add_cat(app),          add_play(app),    add_export(app),
+                        add_verify(app),       add_prune(app),   add_doctor(app, command),
+                        add_status(app),       add_recover(app), add_install(app),
+                        add_uninstall(app)};
 
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them

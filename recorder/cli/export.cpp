@@ -33,10 +33,12 @@ struct ExportOptions {
 Result<UniqueFd> create(const std::string& path, const TrailReader& trail) {
   UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, kFileMode));
   struct stat made {};
-  struct stat source {};
-  if (!fd || fstat(fd.get(), &made) != 0 || fstat(trail.fd(), &source) != 0) return errno_error("cannot write " + path);
-  if (made.st_dev == source.st_dev && made.st_ino == source.st_ino) {
-    return Error{path + " is the trail itself: name another file"};
+  if (!fd || fstat(fd.get(), &made) != 0) return errno_error("cannot write " + path);
+  for (const std::string& file : trail.bytes().files()) {
+    struct stat source {};
+    if (stat(file.c_str(), &source) == 0 && made.st_dev == source.st_dev && made.st_ino == source.st_ino) {
+      return Error{path + " is the trail itself: name another file"};
+    }
   }
   if (S_ISREG(made.st_mode) && ftruncate(fd.get(), 0) != 0) return errno_error("cannot empty " + path);
   return fd;

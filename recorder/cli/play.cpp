@@ -15,6 +15,7 @@
 #include "recorder/cli/terminal_stream.h"
 #include "recorder/cli/terminals.h"
 #include "recorder/cli/verbs.h"
+#include "recorder/trail/trail_store.h"
 
 namespace sidrec::cli {
 namespace {
@@ -167,7 +168,7 @@ int play_terminal(const PlayOptions& options) {
   if (!*path) return kOk;
   if (options.terminal.list) return list_terminals(**path);
 
-  if (options.follow) watch.watch(**path);
+  if (options.follow) watch.watch(trail_file(**path).dir);
   const auto terminal = choose_terminal(options, **path, watch);
   if (!terminal) return fail(terminal.error().message);
   if (!*terminal) return kOk;

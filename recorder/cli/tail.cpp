@@ -10,6 +10,7 @@
 #include "recorder/cli/verbs.h"
 #include "recorder/trail/last_line.h"
 #include "recorder/trail/reader.h"
+#include "recorder/trail/trail_store.h"
 
 namespace sidrec::cli {
 namespace {
@@ -31,7 +32,7 @@ class Tail {
     if (!*path) return kOk;  // nobody waits for it any more
     auto reader = TrailReader::open(**path);
     if (!reader) return fail(reader.error().message);
-    if (options_.follow) watch_.watch(**path);
+    if (options_.follow) watch_.watch(trail_file(**path).dir);
     return show(*reader);
   }
 

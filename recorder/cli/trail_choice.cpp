@@ -15,7 +15,7 @@ namespace {
 
 // A trail file, not a SID.
 bool is_trail_path(const std::string& argument) {
-  return argument.find('/') != std::string::npos || argument.ends_with(kTrailSuffix);
+  return argument.find('/') != std::string::npos || parse_segment_name(argument) || argument.ends_with(kTrailSuffix);
 }
 
 // Those of the store if `sid` is empty, else of that SID; with `session` those whose ids begin so.

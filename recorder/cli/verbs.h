@@ -24,6 +24,7 @@ Verb add_export(CLI::App& app);
 Verb add_status(CLI::App& app);
 Verb add_recover(CLI::App& app);
 Verb add_verify(CLI::App& app);
+Verb add_prune(CLI::App& app);
 Verb add_install(CLI::App& app);
 Verb add_uninstall(CLI::App& app);
 

@@ -1,6 +1,6 @@
 // sidrec verify: whether trails are what their recorders wrote.
-#include <sys/stat.h>
-
+#include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <optional>
 
@@ -23,11 +23,6 @@ struct VerifyOptions {
   bool all = false;
   std::string public_key;
 };
-
-uint64_t size_of(int fd) {
-  struct stat found {};
-  return ::fstat(fd, &found) == 0 ? static_cast<uint64_t>(found.st_size) : 0;
-}
 
 std::string counted(uint64_t count, const std::string& thing) {
   return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
@@ -53,7 +48,7 @@ class Verification {
     if (!check) return unreadable(check.error());
     // It may have begun or ended meanwhile.
     const bool live = !check->ended && (was_live || is_live(file));
-    const std::string wrong = fault_of(*check, path, live);
+    const std::string wrong = fault_of(*check, live);
     if (!wrong.empty()) code_ = kIncomplete;
     output_.put(wrong.empty() ? "ok     " + printable(path) + ": " + facts(*check) + "\n"
                               : "wrong  " + printable(wrong) + "\n");
@@ -64,7 +59,9 @@ class Verification {
 
  private:
   Result<TrailCheck> read(TrailReader& reader) const {
-    Progress progress(printable(reader.path()), size_of(reader.fd()), clock_ns(CLOCK_MONOTONIC));
+    const auto size = reader.bytes().size();
+    if (!size) return size.error();
+    Progress progress(printable(reader.path()), *size, clock_ns(CLOCK_MONOTONIC));
     return check_trail(reader, key_ ? &*key_ : nullptr,
                        [&progress](uint64_t bytes) { progress.at(bytes, clock_ns(CLOCK_MONOTONIC)); });
   }
@@ -76,7 +73,14 @@ class Verification {
     return all + ", live, its last " + counted(check.unsealed_bytes, "byte") + " not sealed yet";
   }
 
-  void unreadable(const Error& error) { code_ = std::max<int>(code_, fail(error.message)); }
+  void unreadable(const Error& error) {
+    if (error.code != EBADMSG) {
+      code_ = std::max<int>(code_, fail(error.message));
+      return;
+    }
+    code_ = kIncomplete;  // compressed, and changed since
+    output_.put("wrong  " + printable(error.message) + "\n");
+  }
 
   const std::optional<SealPublicKey> key_;
   Output output_;

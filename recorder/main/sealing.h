@@ -1,5 +1,5 @@
-// Sealing: how this recorder's trails are sealed: by the settings, and with the key they name. The key is read when the
-// first trail is begun or taken over, so that a recorder which is never master does without.
+// Sealing: how this recorder's trails are sealed, and cut into segments: by the settings, and with the key they name.
+// The key is read when the first trail is begun or taken over, so that a recorder which is never master does without.
 #pragma once
 
 #include <optional>

@@ -1,28 +1,12 @@
 #include "recorder/trail/last_line.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-
 #include "recorder/trail/seal.h"
 
 namespace sidrec {
 namespace {
 
 // Session.end and a seal are far shorter, both together.
-constexpr off_t kLook = 64 * 1024;
-
-// The file's last bytes, up to the end of its last whole line.
-std::string whole_lines_at_end(int fd) {
-  struct stat found {};
-  if (fstat(fd, &found) != 0) return {};
-  std::string tail(static_cast<size_t>(std::min(found.st_size, kLook)), '\0');
-  const ssize_t got = pread(fd, tail.data(), tail.size(), found.st_size - static_cast<off_t>(tail.size()));
-  tail.resize(got > 0 ? static_cast<size_t>(got) : 0);
-  tail.resize(tail.rfind('\n') + 1);  // npos + 1 is 0
-  return tail;
-}
+constexpr size_t kLook = 64 * 1024;
 
 // Takes the last line off, without its '\n'.
 std::string_view take_last_line(std::string_view& lines) {
@@ -36,13 +20,16 @@ std::string_view take_last_line(std::string_view& lines) {
 
 }  // namespace
 
-std::optional<std::string> session_end_of(int fd) {
-  const std::string end = whole_lines_at_end(fd);
-  std::string_view lines = end;
+std::optional<TrailEnd> trail_end_of(TrailBytes& bytes) {
+  const auto end = bytes.tail(kLook);
+  if (!end) return std::nullopt;
+  std::string_view lines = *end;
+  lines = lines.substr(0, lines.rfind('\n') + 1);  // npos + 1 is 0
   std::string_view last = take_last_line(lines);
+  const auto seal = read_seal(last);
   if (is_seal(last)) last = take_last_line(lines);
   if (!is_session_end(last)) return std::nullopt;
-  return std::string(last);
+  return TrailEnd{std::string(last), seal ? std::string(seal->hash) : std::string()};
 }
 
 bool is_session_end(std::string_view line) { return line.starts_with(R"({"ev":"session.end",)"); }

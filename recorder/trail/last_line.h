@@ -6,11 +6,18 @@
 #include <string>
 #include <string_view>
 
+#include "recorder/trail/trail_bytes.h"
+
 namespace sidrec {
 
-// The trail's session.end: its last whole line, or the one before if that is the seal which follows a session.end.
-// Nothing if it has none, or cannot be read.
-std::optional<std::string> session_end_of(int fd);
+struct TrailEnd {
+  std::string session_end;  // the line
+  std::string hash;         // of the seal behind it; empty where there is none
+};
+
+// Session.end is the trail's last whole line, or the one before if that is a seal. Nothing if it has none, or cannot be
+// read.
+std::optional<TrailEnd> trail_end_of(TrailBytes& bytes);
 
 bool is_session_end(std::string_view line);
 

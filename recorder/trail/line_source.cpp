@@ -1,15 +1,12 @@
 #include "recorder/trail/line_source.h"
 
-#include <unistd.h>
-
 #include <cstring>
 
 namespace sidrec {
 
 constexpr size_t kReadBytes = 1024 * 1024;
 
-LineSource::LineSource(int fd, std::string name, uint64_t offset)
-    : fd_(fd), name_(std::move(name)), buffer_(kReadBytes), offset_(offset) {}
+LineSource::LineSource(TrailBytes& bytes, uint64_t offset) : bytes_(bytes), buffer_(kReadBytes), offset_(offset) {}
 
 Result<bool> LineSource::read_more() {
   if (begin_ > 0) {
@@ -19,18 +16,23 @@ Result<bool> LineSource::read_more() {
   }
   if (end_ == buffer_.size()) {
     if (buffer_.size() >= kMaxLineBytes) {
-      return Error{name_ + ":" + std::to_string(line_number_ + 1) + ": a line of more than " +
+      return Error{line_file() + ":" + std::to_string(line_number_ + 1) + ": a line of more than " +
                    std::to_string(kMaxLineBytes >> 20) + " MiB: this is not a trail"};
     }
     buffer_.resize(buffer_.size() * 2);
   }
-  ssize_t got;
-  do {
-    got = pread(fd_, buffer_.data() + end_, buffer_.size() - end_, static_cast<off_t>(offset_ + end_));
-  } while (got < 0 && errno == EINTR);
-  if (got < 0) return errno_error("cannot read " + name_);
-  end_ += static_cast<size_t>(got);
-  return got > 0;
+  const auto got = bytes_.read_at(offset_ + end_, buffer_.data() + end_, buffer_.size() - end_);
+  if (!got) return got.error();
+  end_ += *got;
+  return *got > 0;
+}
+
+// Each segment's lines are counted from 1.
+void LineSource::count_line() {
+  const uint64_t begin = bytes_.begin_of_segment_at(line_offset_);
+  if (begin != segment_begin_) line_number_ = 0;
+  segment_begin_ = begin;
+  ++line_number_;
 }
 
 Result<bool> LineSource::next(std::string_view& line) {
@@ -42,7 +44,7 @@ Result<bool> LineSource::next(std::string_view& line) {
       const auto length = static_cast<size_t>(static_cast<const char*>(newline) - from);
       line = {from, length};
       line_offset_ = offset_;
-      ++line_number_;
+      count_line();
       offset_ += length + 1;
       begin_ += length + 1;
       return true;

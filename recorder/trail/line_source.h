@@ -1,9 +1,9 @@
-// LineSource: the whole lines of a trail, one after another, from a descriptor that may still be growing.
+// LineSource: the whole lines of a trail, one after another, while it may still be growing.
 //
 // Invariants
 //  1. Only whole lines come out, without their '\n'. A last line that has none yet is left alone; when it has been
 //     completed, or cut and written anew by a new master, the next call sees it as it then is.
-//  2. Reads by offset (pread(2)): several sources may share a descriptor. The descriptor stays the caller's.
+//  2. Reads by offset: several sources may share the bytes, which stay the caller's.
 //  3. A line view lives until the next call.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "recorder/base/result.h"
+#include "recorder/trail/trail_bytes.h"
 
 namespace sidrec {
 
@@ -21,26 +22,29 @@ class LineSource {
   // The longest line this project writes is about 400 KiB (a payload of 64 KiB, every byte of it escaped).
   static constexpr size_t kMaxLineBytes = 16 * 1024 * 1024;
 
-  // `name` is the file's, for errors.
-  LineSource(int fd, std::string name, uint64_t offset = 0);
+  explicit LineSource(TrailBytes& bytes, uint64_t offset = 0);
 
   // False at the end, for now: call again when the file has grown.
   Result<bool> next(std::string_view& line);
 
-  uint64_t line_number() const { return line_number_; }  // of the last line, from 1 when started at offset 0
+  // The last line's file, and which it is in there; when started at offset 0.
+  const std::string& line_file() const { return bytes_.path_at(line_offset_); }
+  uint64_t line_number() const { return line_number_; }
   uint64_t line_offset() const { return line_offset_; }  // where the last line begins
   uint64_t next_offset() const { return offset_; }       // where the next line begins: all before it was whole lines
 
  private:
   Result<bool> read_more();
 
-  int fd_;
-  std::string name_;
+  void count_line();
+
+  TrailBytes& bytes_;
   std::vector<char> buffer_;
   size_t begin_ = 0;  // of what is not handed out yet
   size_t end_ = 0;
   uint64_t offset_;  // of begin_ in the file
   uint64_t line_offset_ = 0;
+  uint64_t segment_begin_ = 0;  // of the last line's segment
   uint64_t line_number_ = 0;
 };
 

@@ -1,8 +1,5 @@
 #include "recorder/trail/reader.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 
 namespace sidrec {
@@ -40,20 +37,17 @@ std::optional<std::string> decode_base64(std::string_view text) {
 
 }  // namespace
 
-TrailReader::TrailReader(std::string path, UniqueFd fd)
-    : path_(std::move(path)), fd_(std::move(fd)), source_(fd_.get(), path_) {}
+TrailReader::TrailReader(TrailBytes bytes)
+    : bytes_(std::make_unique<TrailBytes>(std::move(bytes))), source_(std::make_unique<LineSource>(*bytes_)) {}
 
-Result<TrailReader> TrailReader::open(std::string path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) return errno_error("cannot open the trail " + path);
-  struct stat found {};
-  if (fstat(fd.get(), &found) != 0) return errno_error("cannot look at the trail " + path);
-  if (!S_ISREG(found.st_mode)) return Error{path + " is not a trail: not a regular file", EINVAL};
-  return TrailReader(std::move(path), std::move(fd));
+Result<TrailReader> TrailReader::open(const std::string& path) {
+  auto bytes = TrailBytes::open(path);
+  if (!bytes) return bytes.error();
+  return TrailReader(std::move(*bytes));
 }
 
 Error TrailReader::error_here(std::string_view what) const {
-  return Error{path_ + ":" + std::to_string(source_.line_number()) + ": " + std::string(what)};
+  return Error{source_->line_file() + ":" + std::to_string(source_->line_number()) + ": " + std::string(what)};
 }
 
 Result<nlohmann::json> TrailReader::parsed() const {
@@ -65,15 +59,13 @@ Result<nlohmann::json> TrailReader::parsed() const {
 }
 
 uint64_t TrailReader::bytes_behind() const {
-  struct stat found {};
-  if (fstat(fd_.get(), &found) != 0) return 0;
-  const auto size = static_cast<uint64_t>(found.st_size);
-  return size - std::min(size, source_.next_offset());
+  const auto size = bytes_->size();
+  return size ? *size - std::min(*size, source_->next_offset()) : 0;
 }
 
 bool TrailReader::was_shortened() const {
-  struct stat found {};
-  return fstat(fd_.get(), &found) == 0 && static_cast<uint64_t>(found.st_size) < source_.next_offset();
+  const auto size = bytes_->size();
+  return size && *size < source_->next_offset();
 }
 
 std::string string_at(const nlohmann::json& line, const char* key) {

@@ -1,27 +1,28 @@
-// TrailReader: a trail line by line, as written and as JSON. For the command line and the tests.
+// TrailReader: a trail line by line over all its segments, as written and as JSON. For the command line and the tests.
 //
 // Invariants
 //  1. Reads whole lines only; a torn or still growing last line is never an error, next() sees it once it is whole.
 //  2. A line that is no trail line is one error that names file and line, never a guess.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "recorder/base/result.h"
-#include "recorder/base/unique_fd.h"
 #include "recorder/trail/line_source.h"
 
 namespace sidrec {
 
 class TrailReader {
  public:
-  static Result<TrailReader> open(std::string path);
+  // `path`: as trail_bytes.h has it.
+  static Result<TrailReader> open(const std::string& path);
 
   // False at the end, for now.
-  Result<bool> next() { return source_.next(line_); }
+  Result<bool> next() { return source_->next(line_); }
   std::string_view line() const { return line_; }  // without '\n', until the next call
   Result<nlohmann::json> parsed() const;
 
@@ -32,16 +33,15 @@ class TrailReader {
   uint64_t bytes_behind() const;
   // Fewer bytes than have been read already: not the file it was.
   bool was_shortened() const;
-  int fd() const { return fd_.get(); }
-  const std::string& path() const { return path_; }
-  const LineSource& source() const { return source_; }
+  TrailBytes& bytes() const { return *bytes_; }
+  const std::string& path() const { return bytes_->path(); }  // of the first segment
+  const LineSource& source() const { return *source_; }
 
  private:
-  TrailReader(std::string path, UniqueFd fd);
+  explicit TrailReader(TrailBytes bytes);
 
-  std::string path_;
-  UniqueFd fd_;
-  LineSource source_;
+  std::unique_ptr<TrailBytes> bytes_;
+  std::unique_ptr<LineSource> source_;
   std::string_view line_;
 };
 

@@ -61,7 +61,7 @@ class Reassembler {
   }
 
   Result<bool> take_remembered() {
-    LineSource source(reader_.fd(), reader_.path(), ahead_.begin()->second);
+    LineSource source(reader_.bytes(), ahead_.begin()->second);
     ahead_.erase(ahead_.begin());
     std::string_view line;
     auto found = source.next(line);

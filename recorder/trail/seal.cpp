@@ -1,7 +1,5 @@
 #include "recorder/trail/seal.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -20,16 +18,15 @@ std::string SealChain::close() {
   return hex(std::exchange(hash_, Sha256()).finish());
 }
 
-Result<void> SealChain::add_file(int fd, const std::string& name, uint64_t from, uint64_t to) {
+Result<void> SealChain::add_written(TrailBytes& trail, uint64_t from, uint64_t to) {
   constexpr uint64_t kPieceBytes = 256 * 1024;
   std::vector<char> buffer(kPieceBytes);
   while (from < to) {
-    const ssize_t got = pread(fd, buffer.data(), std::min(kPieceBytes, to - from), static_cast<off_t>(from));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno_error("cannot read " + name);
-    if (got == 0) return Error{name + " has become shorter while it was read", EIO};
-    add({buffer.data(), static_cast<size_t>(got)});
-    from += static_cast<uint64_t>(got);
+    const auto got = trail.read_at(from, buffer.data(), std::min(kPieceBytes, to - from));
+    if (!got) return got.error();
+    if (*got == 0) return Error{trail.path() + " has become shorter while it was read", EIO};
+    add({buffer.data(), *got});
+    from += *got;
   }
   return {};
 }

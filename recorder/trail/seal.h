@@ -10,6 +10,7 @@
 
 #include "recorder/base/result.h"
 #include "recorder/base/sha256.h"
+#include "recorder/trail/trail_bytes.h"
 
 namespace sidrec {
 
@@ -25,8 +26,8 @@ class SealChain {
   // The hash of these bytes, in hexadecimal digits. The next seal's begins behind them.
   std::string close();
 
-  // The file's bytes in [from, to), which another master has written. `name` is the file's, for errors.
-  Result<void> add_file(int fd, const std::string& name, uint64_t from, uint64_t to);
+  // The trail's bytes in [from, to), which another master has written.
+  Result<void> add_written(TrailBytes& trail, uint64_t from, uint64_t to);
 
  private:
   Sha256 hash_;

@@ -29,9 +29,9 @@ Result<void> read_start(TrailReader& reader, SessionSummary& summary) {
 }
 
 bool read_end(TrailReader& reader, SessionSummary& summary) {
-  const auto last = session_end_of(reader.fd());
+  const auto last = trail_end_of(reader.bytes());
   if (!last) return false;
-  const auto end = nlohmann::json::parse(*last, nullptr, false);
+  const auto end = nlohmann::json::parse(last->session_end, nullptr, false);
   if (!end.is_object()) return false;
   summary.state = SessionState::kEnded;
   summary.duration_ms = number_at(end, "duration_ms");
@@ -59,7 +59,7 @@ Result<SessionSummary> summarize(const TrailFile& trail) {
   if (read_end(*reader, summary)) return summary;
 
   summary.state = is_live(trail) ? SessionState::kLive : SessionState::kUnfinished;
-  auto scan = scan_trail(reader->fd(), reader->path());
+  auto scan = scan_trail(reader->bytes());
   if (!scan) return scan.error();
   const bool live = summary.state == SessionState::kLive;
   const uint64_t until = live ? std::max(scan->latest_wall_ns, clock_ns(CLOCK_REALTIME)) : scan->latest_wall_ns;

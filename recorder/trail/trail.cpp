@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,26 +20,20 @@ namespace {
 
 constexpr mode_t kTrailMode = 0640;
 constexpr int kTrailFlags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;  // a FIFO must not hold us
+constexpr uint64_t kNever = ~uint64_t{0};
 constexpr size_t kKeepRoom = 16 * 1024 * 1024;  // what an idle trail may keep of a burst's buffer
 
 // What `.live` says, if it says the name of a trail in its own directory.
-std::optional<std::string> live_name(int dir) {
+std::optional<SegmentName> live_name(int dir) {
   std::array<char, NAME_MAX + 1> target;
   const ssize_t length = readlinkat(dir, std::string(kLiveLink).c_str(), target.data(), target.size());
   if (length <= 0) return std::nullopt;
-  std::string name(target.data(), static_cast<size_t>(length));
-  if (!session_of_trail_name(name)) return std::nullopt;
-  return name;
+  return parse_segment_name({target.data(), static_cast<size_t>(length)});
 }
 
-bool is_regular(int fd) {
+uint64_t quiet_ns(const std::string& path) {
   struct stat found {};
-  return fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
-}
-
-uint64_t quiet_ns(int fd) {
-  struct stat found {};
-  if (fstat(fd, &found) != 0) return 0;
+  if (stat(path.c_str(), &found) != 0) return 0;
   const uint64_t written_ns = static_cast<uint64_t>(found.st_mtim.tv_sec) * kSecond + found.st_mtim.tv_nsec;
   return clock_ns(CLOCK_REALTIME) - std::min(clock_ns(CLOCK_REALTIME), written_ns);
 }
@@ -63,9 +56,9 @@ std::optional<UnfinishedTrail> Trail::find_unfinished(std::string_view audit_dir
   if (!dir) return std::nullopt;
   const auto name = live_name(dir.get());
   if (!name) return std::nullopt;
-  const UniqueFd file(openat(dir.get(), name->c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file || !is_regular(file.get()) || session_end_of(file.get())) return std::nullopt;
-  return UnfinishedTrail{dir_path + "/" + *name, *session_of_trail_name(*name), quiet_ns(file.get())};
+  auto bytes = TrailBytes::open(dir_path + "/" + name->text());
+  if (!bytes || trail_end_of(*bytes)) return std::nullopt;
+  return UnfinishedTrail{bytes->path(), name->session(), quiet_ns(dir_path + "/" + name->text())};
 }
 
 Result<UniqueFd> Trail::open_dir() const {
@@ -85,29 +78,35 @@ Result<void> Trail::point_live_at(int dir, const std::string& name) const {
   return {};
 }
 
-void Trail::start_lines(const SessionIdentity& identity, uint32_t epoch) {
+void Trail::start_epoch(const SessionIdentity& identity, uint32_t epoch) {
   SessionIdentity now = identity;
   now.epoch = epoch_ = epoch;
   lines_.emplace(sid_, now);
+}
+
+void Trail::forget() {
   pending_.clear();
   end_written_ = false;
   chain_ = {};
   covered_ = 0;
   sealed_seq_ = 0;
   unsealed_since_ns_.reset();
+  segment_bytes_ = 0;
+  segment_since_ns_.reset();
 }
 
 Result<void> Trail::begin(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) {
   if (!is_session_id(identity.session)) return Error{"not a session id: " + identity.session, EINVAL};
   auto dir = open_dir();
   if (!dir) return dir.error();
-  start_lines(identity, std::max(identity.epoch, 1u));
+  forget();
+  start_epoch(identity, std::max(identity.epoch, 1u));
   start_wall_ns_ = lines_->wall_ns(time_ns);
-  name_ = trail_name(start_wall_ns_, identity.session);
-  file_ = dir_path_ + "/" + name_;
+  name_ = *parse_segment_name(trail_name(start_wall_ns_, identity.session));
+  file_ = dir_path_ + "/" + name_.text();
   // The link first: a death between the two leaves a link to nothing, which nobody minds.
-  if (auto live = point_live_at(dir->get(), name_); !live) return live;
-  fd_.reset(openat(dir->get(), name_.c_str(), kTrailFlags | O_CREAT | O_EXCL, kTrailMode));
+  if (auto live = point_live_at(dir->get(), name_.text()); !live) return live;
+  fd_.reset(openat(dir->get(), name_.text().c_str(), kTrailFlags | O_CREAT | O_EXCL, kTrailMode));
   if (!fd_) return errno_error("cannot make the trail " + file_);
   seq_ = 0;
   latest_wall_us_ = 0;
@@ -117,7 +116,7 @@ Result<void> Trail::begin(const SessionIdentity& identity, const MasterIdentity&
   lines_->session_start(pending_, ++seq_, time_ns, master);
   if (auto started = commit(time_ns); !started) {
     // Nothing has been recorded here yet: leave no empty trail behind, so that begin() may be tried again.
-    unlinkat(dir->get(), name_.c_str(), 0);
+    unlinkat(dir->get(), name_.text().c_str(), 0);
     unlinkat(dir->get(), std::string(kLiveLink).c_str(), 0);
     fd_.reset();
     pending_.clear();
@@ -126,23 +125,37 @@ Result<void> Trail::begin(const SessionIdentity& identity, const MasterIdentity&
   return {};
 }
 
-Result<std::string> Trail::find_name(int dir, std::string_view session) const {
-  if (const auto live = live_name(dir); live && session_of_trail_name(*live) == session) return *live;
+Result<SegmentName> Trail::find_name(int dir, std::string_view session) const {
+  if (const auto live = live_name(dir); live && live->session() == session) return *live;
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(opendir(dir_path_.c_str()), closedir);
   while (entries) {
     const dirent* entry = readdir(entries.get());
     if (entry == nullptr) break;
-    if (session_of_trail_name(entry->d_name) == session) return std::string(entry->d_name);
+    if (const auto name = parse_segment_name(entry->d_name); name && name->session() == session) return *name;
   }
   return Error{"no trail of session " + std::string(session) + " in " + dir_path_, ENOENT};
 }
 
-Result<void> Trail::cut(const TrailScan& scan) {
-  if (scan.torn_bytes == 0) return {};
-  if (ftruncate(fd_.get(), static_cast<off_t>(scan.whole_bytes)) != 0) {
+// Reads the trail, takes it into the chain, and opens its last segment behind its last whole line.
+Result<TrailScan> Trail::open_last_segment(const SegmentName& name) {
+  auto bytes = TrailBytes::open(dir_path_ + "/" + name.text());
+  if (!bytes) return bytes.error();
+  auto scan = scan_trail(*bytes);
+  if (!scan) return scan;
+  file_ = bytes->files().back();
+  name_ = *parse_segment_name(std::string_view(file_).substr(dir_path_.size() + 1));
+  if (scan->ended) return Error{file_ + " has its session.end already", EEXIST};
+  if (name_.compressed) return Error{file_ + " is compressed: nothing can be written behind it", EROFS};
+  if (auto read = chain_.add_written(*bytes, scan->sealed_bytes, scan->whole_bytes); !read) return read.error();
+  fd_.reset(open(file_.c_str(), kTrailFlags));
+  if (!fd_) return errno_error("cannot open the trail " + file_);
+  const uint64_t begin = bytes->begin_of_segment_at(scan->whole_bytes + scan->torn_bytes);
+  if (scan->whole_bytes < begin) return Error{file_ + " follows a segment that is torn", EIO};
+  segment_bytes_ = scan->whole_bytes - begin;
+  if (scan->torn_bytes > 0 && ftruncate(fd_.get(), static_cast<off_t>(segment_bytes_)) != 0) {
     return errno_error("cannot cut the torn last line of " + file_);
   }
-  return {};
+  return scan;
 }
 
 Result<Watermarks> Trail::resume(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) {
@@ -151,20 +164,13 @@ Result<Watermarks> Trail::resume(const SessionIdentity& identity, const MasterId
   if (!dir) return dir.error();
   auto name = find_name(dir->get(), identity.session);
   if (!name) return name.error();
-  name_ = *name;
-  file_ = dir_path_ + "/" + name_;
-  fd_.reset(openat(dir->get(), name_.c_str(), kTrailFlags));
-  if (!fd_) return errno_error("cannot open the trail " + file_);
-  if (!is_regular(fd_.get())) return Error{file_ + " is not a regular file", EINVAL};
-  auto scan = scan_trail(fd_.get(), file_);
+  forget();
+  auto scan = open_last_segment(*name);
   if (!scan) return scan.error();
-  if (scan->ended) return Error{file_ + " has its session.end already", EEXIST};
-  if (auto whole = cut(*scan); !whole) return whole.error();
-  if (auto live = point_live_at(dir->get(), name_); !live) return live.error();
+  if (auto live = point_live_at(dir->get(), name_.text()); !live) return live.error();
 
   const uint32_t last_epoch = std::max(scan->last_epoch, identity.epoch);
-  start_lines(identity, last_epoch + 1);
-  if (auto read = chain_.add_file(fd_.get(), file_, scan->sealed_bytes, scan->whole_bytes); !read) return read.error();
+  start_epoch(identity, last_epoch + 1);
   seq_ = scan->last_seq;
   totals_ = std::move(scan->totals);
   laneless_ = std::move(scan->laneless);
@@ -224,17 +230,50 @@ void Trail::seal() {
 }
 
 std::optional<uint64_t> Trail::deadline_ns() const {
-  if (!unsealed_since_ns_) return std::nullopt;
-  return *unsealed_since_ns_ + settings_.seal_ns;
+  std::optional<uint64_t> soonest;
+  if (unsealed_since_ns_) soonest = *unsealed_since_ns_ + settings_.seal_ns;
+  if (segment_since_ns_ && settings_.segment_ns != 0) {
+    soonest = std::min(soonest.value_or(kNever), *segment_since_ns_ + settings_.segment_ns);
+  }
+  return soonest;
 }
 
 Result<void> Trail::commit(uint64_t now_ns) {
   cover_pending();
   if (seq_ > sealed_seq_) {
     if (!unsealed_since_ns_) unsealed_since_ns_ = now_ns;
-    if (chain_.bytes() >= settings_.seal_bytes || now_ns >= *deadline_ns()) seal();
+    if (chain_.bytes() >= settings_.seal_bytes || now_ns >= *unsealed_since_ns_ + settings_.seal_ns) seal();
   }
-  return write_pending();
+  if (!segment_since_ns_ && !pending_.empty()) segment_since_ns_ = now_ns;
+  const bool full = is_segment_full(now_ns);
+  if (full && seq_ > sealed_seq_) seal();
+  if (auto written = write_pending(); !written) return written;
+  if (full) begin_segment(now_ns);
+  return {};
+}
+
+bool Trail::is_segment_full(uint64_t now_ns) const {
+  if (!segment_since_ns_) return false;
+  const bool is_long = settings_.segment_bytes != 0 && segment_bytes_ + pending_.size() >= settings_.segment_bytes;
+  const bool is_old = settings_.segment_ns != 0 && now_ns >= *segment_since_ns_ + settings_.segment_ns;
+  return is_long || is_old;
+}
+
+// The file first, then the link: a death between the two leaves an empty segment, which the next master goes on with.
+// Where none can be made nothing is lost: the present one goes on until it is as long, or as old, again.
+void Trail::begin_segment(uint64_t now_ns) {
+  segment_bytes_ = 0;
+  segment_since_ns_ = now_ns;
+  const auto dir = open_dir();
+  if (!dir) return;
+  const SegmentName next = name_.next();
+  UniqueFd fd(openat(dir->get(), next.text().c_str(), kTrailFlags | O_CREAT | O_EXCL, kTrailMode));
+  if (!fd) return;
+  fd_ = std::move(fd);
+  name_ = next;
+  file_ = dir_path_ + "/" + next.text();
+  segment_since_ns_.reset();
+  (void)point_live_at(dir->get(), next.text());  // one that names a segment before serves as well
 }
 
 Result<void> Trail::write_pending() {
@@ -250,6 +289,7 @@ Result<void> Trail::write_pending() {
       return errno_error("cannot write " + file_, code);
     }
     written += static_cast<size_t>(put);
+    segment_bytes_ += static_cast<uint64_t>(put);
   }
   pending_.clear();
   covered_ = 0;
@@ -296,7 +336,8 @@ Result<void> Trail::end(uint64_t time_ns, std::string_view why) {
   }
   if (auto written = write_pending(); !written) return written;
   const UniqueFd dir = open_directory(dir_path_);
-  if (dir && live_name(dir.get()) == name_) unlinkat(dir.get(), std::string(kLiveLink).c_str(), 0);
+  const auto live = dir ? live_name(dir.get()) : std::nullopt;
+  if (live && live->stem == name_.stem) unlinkat(dir.get(), std::string(kLiveLink).c_str(), 0);
   fd_.reset();
   return {};
 }

@@ -10,7 +10,9 @@
 //  allow.
 //     A seal follows session.end, in the same write(2): only a torn one leaves an ended trail unsealed, and
 //     `sidrec verify` says so.
-//  5. `.live` in the SID's directory names the unfinished trail from before its first line until after its last.
+//  5. `.live` in the SID's directory names the unfinished trail from before its first line until after its last: the
+//     segment that is being written.
+//  6. A segment that is full ends with a seal and is written no more; only then is the next one made, and then linked.
 //
 // A trail on a full disk grows in memory: pending_bytes() is what the caller's bound is held against.
 // The process must ignore SIGXFSZ, or a file size limit kills it instead of being an error (setrlimit(2)).
@@ -23,6 +25,7 @@
 #include <string_view>
 #include <utility>
 
+#include "recorder/base/sid_path.h"
 #include "recorder/base/unique_fd.h"
 #include "recorder/store/storage_engine.h"
 #include "recorder/trail/line.h"
@@ -38,10 +41,12 @@ struct TrailSettings {
   uint64_t seal_bytes = 16 * 1024 * 1024;  // a seal is written when so much is under none,
   uint64_t seal_ns = 60'000'000'000;       // or this time after the first of it was committed
   const SealKey* seal_key = nullptr;       // signs the seals; the caller's
+  uint64_t segment_bytes = 0;              // a new segment is begun behind a commit that has made one so long; 0: never
+  uint64_t segment_ns = 0;                 // or so long after its first commit; 0: never
 };
 
 struct UnfinishedTrail {
-  std::string file;  // its whole path
+  std::string file;  // its whole path, of any segment
   std::string session;
   uint64_t quiet_ns;  // since something was written to it
 };
@@ -78,27 +83,32 @@ class Trail : public StorageEngine {
   uint32_t epoch() const { return epoch_; }
   // Those that have connections open, by its lines.
   std::set<std::string> recorders_at_work() const { return totals_.recorders_at_work(); }
-  const std::string& file() const { return file_; }  // whole path, once begun or resumed
+  const std::string& file() const { return file_; }  // the present segment's whole path, once begun or resumed
   const SessionTotals& totals() const { return totals_.totals(); }
 
  private:
   Result<UniqueFd> open_dir() const;
-  Result<std::string> find_name(int dir, std::string_view session) const;
+  Result<SegmentName> find_name(int dir, std::string_view session) const;
   Result<void> point_live_at(int dir, const std::string& name) const;
-  Result<void> cut(const TrailScan& scan);
-  void start_lines(const SessionIdentity& identity, uint32_t epoch);
+  Result<TrailScan> open_last_segment(const SegmentName& name);
+  void forget();
+  void start_epoch(const SessionIdentity& identity, uint32_t epoch);
   bool falls_back(uint64_t time_ns);
   void cover_pending();
   void seal();
   Result<void> write_pending();
+  bool is_segment_full(uint64_t now_ns) const;
+  void begin_segment(uint64_t now_ns);
 
   std::string audit_dir_;
   std::string sid_;
   TrailSettings settings_;
   std::string dir_path_;
   std::string file_;
-  std::string name_;
+  SegmentName name_;
   UniqueFd fd_;
+  uint64_t segment_bytes_ = 0;                // what the present segment holds
+  std::optional<uint64_t> segment_since_ns_;  // its first commit by us
   std::optional<LineWriter> lines_;
   std::string pending_;
   uint64_t seq_ = 0;  // of the last line

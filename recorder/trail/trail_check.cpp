@@ -89,12 +89,12 @@ class Checker {
     LineFacts facts;
     if (!facts_.read(line, facts)) return "not a line of a trail";
     ++check_.lines;
-    if (auto fault = place(facts)) return fault;
+    if (auto fault = position(facts)) return fault;
     if (facts.kind == LineKind::kSeal) return seal();
     if (check_.ended) return "a line behind session.end";
     chain_.add(line);
     chain_.add("\n");
-    if (check_.unsealed_line == 0) check_.unsealed_line = check_.lines;
+    if (check_.unsealed_line.empty()) check_.unsealed_line = place();
     totals_.line(facts);
     if (facts.kind == LineKind::kSessionEnd) return end();
     return flows_.line(facts, reader_);
@@ -103,16 +103,19 @@ class Checker {
   // Behind the last line.
   Fault finish() {
     check_.bytes = reader_.source().next_offset();
-    if (check_.unsealed_line != 0) check_.unsealed_bytes = check_.bytes - sealed_to_;
+    check_.last_line = check_.lines == 0 ? reader_.path() : place();
+    if (!check_.unsealed_line.empty()) check_.unsealed_bytes = check_.bytes - sealed_to_;
     if (key_ != nullptr && check_.seals > 0 && !last_is_signed_)
-      return "the last seal, in line " + number(last_seal_line_) + ", is not signed";
+      return "the last seal, " + last_seal_ + ", is not signed";
     return {};
   }
 
   TrailCheck check_;
 
  private:
-  Fault place(const LineFacts& facts) {
+  std::string place() const { return reader_.source().line_file() + ":" + number(reader_.source().line_number()); }
+
+  Fault position(const LineFacts& facts) {
     if (facts.seq != check_.lines) return "seq is " + number(facts.seq) + ", not " + number(check_.lines);
     if ((facts.kind == LineKind::kSessionStart) != (check_.lines == 1)) return "session.start is the first line, once";
     if (facts.kind != LineKind::kSessionStart) return {};
@@ -127,20 +130,22 @@ class Checker {
     const std::string_view line = reader_.line();
     const auto seal = read_seal(line);
     if (!seal) return "not a seal as it is written";
-    if (check_.ended && check_.unsealed_line == 0) return "a second seal behind session.end";
+    if (check_.ended && check_.unsealed_line.empty()) return "a second seal behind session.end";
     chain_.add(line.substr(0, seal->hash_at));
     if (chain_.close() != seal->hash) {
-      return "this seal does not fit: a byte has been changed since line " + number(last_seal_line_ + 1);
+      return "this seal does not fit: a byte has been changed since " + first_under_this_seal();
     }
     chain_.add(line.substr(seal->hash_at));
     chain_.add("\n");
     if (auto fault = signature(*seal)) return fault;
     ++check_.seals;
-    last_seal_line_ = check_.lines;
-    check_.unsealed_line = 0;
+    last_seal_ = place();
+    check_.unsealed_line.clear();
     sealed_to_ = reader_.source().next_offset();
     return {};
   }
+
+  std::string first_under_this_seal() const { return last_seal_.empty() ? "the first line" : last_seal_; }
 
   Fault signature(const Seal& seal) {
     last_is_signed_ = !seal.signature.empty();
@@ -174,7 +179,7 @@ class Checker {
   SealChain chain_;
   Flows flows_;
   TotalsCounter totals_;
-  uint64_t last_seal_line_ = 0;
+  std::string last_seal_;   // its place
   uint64_t sealed_to_ = 0;  // behind the last seal's line
   bool last_is_signed_ = false;
 };
@@ -200,13 +205,12 @@ Result<TrailCheck> check_trail(TrailReader& reader, const SealPublicKey* key,
   return std::move(checker.check_);
 }
 
-std::string fault_of(const TrailCheck& check, const std::string& path, bool live) {
+std::string fault_of(const TrailCheck& check, bool live) {
   if (!check.wrong_line.empty()) return check.wrong_line;
-  const auto at = [&path](uint64_t line) { return path + ":" + number(line) + ": "; };
-  if (!check.ended) return live ? "" : at(check.lines) + "no session.end follows, and nobody writes this trail";
-  if (check.torn_bytes > 0) return at(check.lines + 1) + number(check.torn_bytes) + " bytes that are no line";
-  if (check.seals == 0) return at(1) + "not sealed";
-  if (check.unsealed_line > 0) return at(check.unsealed_line) + "from here on it is not sealed";
+  if (!check.ended) return live ? "" : check.last_line + ": no session.end follows, and nobody writes this trail";
+  if (check.torn_bytes > 0) return check.last_line + ": " + number(check.torn_bytes) + " bytes follow that are no line";
+  if (check.seals == 0) return check.unsealed_line + ": not sealed";
+  if (!check.unsealed_line.empty()) return check.unsealed_line + ": from here on it is not sealed";
   return {};
 }
 

@@ -20,7 +20,8 @@ struct TrailCheck {
   uint64_t bytes = 0;  // of whole lines
   uint64_t seals = 0;
   uint64_t signed_seals = 0;
-  uint64_t unsealed_line = 0;   // the first one that is under no seal; 0: all are
+  std::string last_line;        // "FILE:LINE"; where there is none, the file
+  std::string unsealed_line;    // the first one that is under no seal; empty: all are
   uint64_t unsealed_bytes = 0;  // in whole lines
   uint64_t torn_bytes = 0;      // behind the last whole line: it is being written, or has been cut
 };
@@ -31,8 +32,8 @@ struct TrailCheck {
 Result<TrailCheck> check_trail(TrailReader& reader, const SealPublicKey* key,
                                const std::function<void(uint64_t bytes)>& progress);
 
-// The first thing that is wrong with the trail at `path`: of its lines, else of the whole: one that has ended must be
+// The first thing that is wrong with the trail: of its lines, else of the whole: one that has ended must be
 // sealed to its last byte, one that has not must be `live`, its master at work. Empty: nothing.
-std::string fault_of(const TrailCheck& check, const std::string& path, bool live);
+std::string fault_of(const TrailCheck& check, bool live);
 
 }  // namespace sidrec

@@ -1,7 +1,5 @@
 #include "recorder/trail/trail_scan.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
 #include "recorder/trail/line_facts.h"
@@ -75,9 +73,9 @@ class Scanner {
 
 }  // namespace
 
-Result<TrailScan> scan_trail(int fd, const std::string& name) {
+Result<TrailScan> scan_trail(TrailBytes& bytes) {
   Scanner scanner;
-  LineSource source(fd, name);
+  LineSource source(bytes);
   std::string_view line;
   while (true) {
     auto more = source.next(line);
@@ -85,11 +83,10 @@ Result<TrailScan> scan_trail(int fd, const std::string& name) {
     if (!*more) break;
     scanner.line(line, source.line_offset());
   }
-  struct stat found {};
-  if (fstat(fd, &found) != 0) return errno_error("cannot look at " + name);
+  const auto size = bytes.size();
+  if (!size) return size.error();
   scanner.scan_.whole_bytes = source.next_offset();
-  const auto size = static_cast<uint64_t>(found.st_size);
-  scanner.scan_.torn_bytes = size - std::min(size, source.next_offset());
+  scanner.scan_.torn_bytes = *size - std::min(*size, source.next_offset());
   return std::move(scanner.scan_);
 }
 

@@ -1,6 +1,6 @@
-// TrailScan: everything a new master must know of a trail that another one began, from one pass over the whole file.
+// TrailScan: everything a new master must know of a trail that another one began, from one pass over the whole of it.
 //
-// The whole file and not its tail: the sums of session.end need every line, and "nothing twice" needs the last
+// The whole and not its tail: the sums of session.end need every line, and "nothing twice" needs the last
 // position of every recorder, also of one whose ring was orphaned long ago and is adopted only now. The cost is one
 // read of the page cache at memchr speed plus the taking apart of each line's first keys: measured on one busy core,
 // 0.2 s for each GiB of 16 KiB records, 0.4 s of 1 KiB, 1.4 s of 64 B. Paid once for each takeover.
@@ -14,6 +14,7 @@
 #include "recorder/base/result.h"
 #include "recorder/store/storage_engine.h"
 #include "recorder/trail/session_totals.h"
+#include "recorder/trail/trail_bytes.h"
 
 namespace sidrec {
 
@@ -35,7 +36,6 @@ struct TrailScan {
   uint64_t foreign_lines = 0;  // whole lines that are no trail lines: left alone, not counted in anything
 };
 
-// `name` is the file's, for errors.
-Result<TrailScan> scan_trail(int fd, const std::string& name);
+Result<TrailScan> scan_trail(TrailBytes& bytes);
 
 }  // namespace sidrec

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <map>
 #include <memory>
 
 #include "recorder/base/sid_path.h"
@@ -28,9 +29,15 @@ Result<std::vector<std::string>> names_in(const std::string& dir) {
 Result<void> add_trails(const std::string& dir, std::vector<TrailFile>& trails) {
   auto names = names_in(dir);
   if (!names) return names.error();
-  for (std::string& name : *names) {
-    if (auto session = session_of_trail_name(name)) trails.push_back({dir, std::move(name), *session});
+  std::map<std::string, SegmentName> first;  // of each trail, by its stem
+  for (const std::string& name : *names) {
+    const auto segment = parse_segment_name(name);
+    if (!segment) continue;
+    const auto [found, fresh] = first.emplace(segment->stem, *segment);
+    const auto place = [](const SegmentName& each) { return std::pair(each.number, each.compressed); };
+    if (!fresh && place(*segment) < place(found->second)) found->second = *segment;
   }
+  for (const auto& [stem, segment] : first) trails.push_back({dir, segment.text(), segment.session()});
   return {};
 }
 
@@ -63,14 +70,16 @@ TrailFile trail_file(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string dir = slash == std::string::npos ? "." : path.substr(0, slash);
   const std::string name = path.substr(slash + 1);  // npos + 1 is 0
-  return {dir, name, session_of_trail_name(name).value_or("")};
+  const auto segment = parse_segment_name(name);
+  return {dir, name, segment ? segment->session() : ""};
 }
 
 bool is_live(const TrailFile& trail) {
   std::array<char, NAME_MAX + 1> target;
   const std::string live = trail.dir + "/" + std::string(kLiveLink);
   const ssize_t length = readlink(live.c_str(), target.data(), target.size());
-  if (length <= 0 || std::string_view(target.data(), static_cast<size_t>(length)) != trail.name) return false;
+  const auto segment = parse_segment_name({target.data(), length > 0 ? static_cast<size_t>(length) : 0});
+  if (!segment || segment->session() != trail.session) return false;
   const UniqueFd dir(open(trail.dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return dir && flock(dir.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }

@@ -35,7 +35,8 @@ TEST_F(Verify, names_the_first_line_that_is_wrong_and_ends_with_3) {
   write_file(file(), text);
   const Said said = sidrec({"verify"});
   EXPECT_EQ(said.code, 3);
-  EXPECT_EQ(said.out, "wrong  " + file() + ":7: this seal does not fit: a byte has been changed since line 1\n");
+  EXPECT_EQ(said.out,
+            "wrong  " + file() + ":7: this seal does not fit: a byte has been changed since the first line\n");
 }
 
 TEST_F(Verify, of_all_sessions_says_each_and_ends_with_the_worst) {

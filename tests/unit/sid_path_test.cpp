@@ -117,11 +117,11 @@ TEST(TrailName, is_start_time_and_session) {
 }
 
 TEST(TrailName, gives_its_session_back_and_no_other_name_does) {
-  EXPECT_EQ(session_of_trail_name(trail_name(0, kSession)), kSession);
+  EXPECT_EQ(parse_segment_name(trail_name(0, kSession))->session(), kSession);
   for (const std::string& name :
        {std::string(), std::string(".live"), kSession + ".jsonl", "../61123T223000Z-" + kSession + ".jsonl",
         "20261123T223000Z-" + kSession + ".json", "20261123T223000Z-" + kSession + ".jsonl~"}) {
-    EXPECT_EQ(session_of_trail_name(name), std::nullopt) << name;
+    EXPECT_FALSE(parse_segment_name(name)) << name;
   }
 }
 

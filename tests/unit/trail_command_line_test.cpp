@@ -16,7 +16,7 @@ namespace {
 
 TEST_F(CommandLine, shows_its_version_and_help_with_examples_for_every_verb) {
   EXPECT_TRUE(sidrec({"--version"}).out.starts_with("sidrec "));
-  for (const char* verb : {"run", "ls", "tail", "cat", "verify", "doctor"}) {
+  for (const char* verb : {"run", "ls", "tail", "cat", "verify", "prune", "doctor"}) {
     const Said said = sidrec({verb, "--help"});
     EXPECT_EQ(said.code, 0);
     EXPECT_NE(said.out.find("Examples:\n  sidrec " + std::string(verb)), std::string::npos) << said.out;

@@ -88,7 +88,7 @@ TEST_P(AnyExample, holds_what_it_counts_and_is_sealed_since_there_are_seals) {
   const auto check = check_trail(*reader, nullptr, [](uint64_t) {});
   ASSERT_OK(check);
   EXPECT_EQ(check->wrong_line, "");
-  EXPECT_EQ(fault_of(*check, "F", false), GetParam() == kGolden ? "" : "F:1: not sealed");
+  EXPECT_EQ(fault_of(*check, false), GetParam() == kGolden ? "" : GetParam() + ":1: not sealed");
 }
 
 TEST_P(AnyExample, gives_the_bytes_of_its_connections) {

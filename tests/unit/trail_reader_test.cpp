@@ -82,8 +82,9 @@ TEST_F(Reading, names_file_and_line_of_what_is_no_trail_line) {
 TEST_F(Reading, reads_lines_longer_than_its_buffer_and_refuses_endless_ones) {
   const std::string file = store / "lines";
   write_file(file, std::string(5'000'000, 'a') + "\nb\n");
-  const UniqueFd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  LineSource source(fd.get(), file);
+  auto bytes = TrailBytes::open(file);
+  ASSERT_OK(bytes);
+  LineSource source(*bytes);
   std::string_view line;
   ASSERT_TRUE(*source.next(line));
   EXPECT_EQ(line.size(), 5'000'000u);
@@ -92,10 +93,10 @@ TEST_F(Reading, reads_lines_longer_than_its_buffer_and_refuses_endless_ones) {
   EXPECT_EQ(source.line_number(), 2u);
 
   write_file(file, std::string(LineSource::kMaxLineBytes - 1, 'a') + "\n");
-  LineSource at_the_limit(fd.get(), file);
+  LineSource at_the_limit(*bytes);
   EXPECT_TRUE(*at_the_limit.next(line));
   write_file(file, std::string(LineSource::kMaxLineBytes + 1, 'a') + "\n");
-  LineSource beyond(fd.get(), file);
+  LineSource beyond(*bytes);
   EXPECT_FALSE(beyond.next(line));
 }
 

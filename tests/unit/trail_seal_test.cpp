@@ -41,7 +41,7 @@ struct Sealed : ::testing::Test {
     return *checked;
   }
   std::string fault(const std::string& path, const SealPublicKey* key = nullptr) const {
-    return fault_of(check(path, key), path, false);
+    return fault_of(check(path, key), false);
   }
   std::string fault_of_text(const std::string& text, const SealPublicKey* key = nullptr) const {
     const std::string path = store / "edited.jsonl";
@@ -70,7 +70,7 @@ TEST_F(Sealed, trail_has_its_last_seal_behind_session_end_and_no_other_while_it_
   const TrailCheck checked = check(trail->file());
   EXPECT_EQ(checked.lines, 6u);
   EXPECT_EQ(checked.bytes, text.size());
-  EXPECT_EQ(checked.unsealed_line, 0u);
+  EXPECT_EQ(checked.unsealed_line, "");
 }
 
 TEST_F(Sealed, hash_is_of_all_bytes_from_the_last_hash_to_its_own) {
@@ -173,9 +173,8 @@ TEST_F(Sealed, only_to_its_last_seal_a_live_trail_is_proven) {
   const auto next = take_over("r2", kSecond);
   const TrailCheck checked = check(next->file());
   EXPECT_EQ(checked.unsealed_bytes, contents(next->file()).size() - sealed);
-  EXPECT_EQ(fault_of(checked, next->file(), true), "");
-  EXPECT_EQ(fault_of(checked, next->file(), false),
-            next->file() + ":6: no session.end follows, and nobody writes this trail");
+  EXPECT_EQ(fault_of(checked, true), "");
+  EXPECT_EQ(fault_of(checked, false), next->file() + ":6: no session.end follows, and nobody writes this trail");
 }
 
 TEST_F(Sealed, not_at_all_an_ended_trail_is_wrong_and_so_is_one_whose_last_seal_was_torn) {
@@ -185,7 +184,7 @@ TEST_F(Sealed, not_at_all_an_ended_trail_is_wrong_and_so_is_one_whose_last_seal_
   const size_t seal = text.find(R"({"ev":"seal")");
   const std::string edited = store / "edited.jsonl";
   EXPECT_EQ(fault_of_text(text.substr(0, seal)), edited + ":1: not sealed");
-  EXPECT_EQ(fault_of_text(text.substr(0, seal + 20)), edited + ":5: 20 bytes that are no line");
+  EXPECT_EQ(fault_of_text(text.substr(0, seal + 20)), edited + ":4: 20 bytes follow that are no line");
   settings.seal_bytes = 1;
   std::filesystem::remove_all(store / kSid);
   const auto sealed_early = begin();
@@ -315,7 +314,8 @@ TEST_F(Sealed, first_wrong_line_is_named_with_what_is_wrong) {
   EXPECT_EQ(with(R"("off":6,"len":6)", R"("off":5,"len":6)"), edited + ":4: the trail holds 6 bytes at offset 5 twice");
   EXPECT_EQ(with(R"("ev":"data")", R"("ev":"date)"), edited + ":3: not a line of a trail");
   EXPECT_EQ(with(R"("v":1)", R"("v":2)"), edited + ":1: format version 2 is not known here");
-  EXPECT_EQ(with("line 0", "line O"), edited + ":8: this seal does not fit: a byte has been changed since line 1");
+  EXPECT_EQ(with("line 0", "line O"),
+            edited + ":8: this seal does not fit: a byte has been changed since the first line");
   EXPECT_EQ(with(R"("bytes_in":130,"bytes_out":0,"k)", R"("bytes_in":131,"bytes_out":0,"k)"),
             edited + ":26: bytes_in is 131, the lines above hold 130");
 }

@@ -261,8 +261,9 @@ TEST_F(Takeover, counts_what_the_writer_counted_whatever_was_in_the_lines) {
     if (i % 90 == 89) first.append(rec, closed(at, counted(i, i)), false);
   }
   ASSERT_OK(first.commit(0));
-  const UniqueFd fd(open(first.file().c_str(), O_RDONLY | O_CLOEXEC));
-  const auto scan = scan_trail(fd.get(), first.file());
+  auto bytes = TrailBytes::open(first.file());
+  ASSERT_OK(bytes);
+  const auto scan = scan_trail(*bytes);
   ASSERT_OK(scan);
   EXPECT_EQ(scan->totals.totals(), first.totals());
   EXPECT_EQ(scan->foreign_lines, 0u);

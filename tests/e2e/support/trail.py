@@ -13,6 +13,7 @@ import os
 import re
 
 TS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+FURTHER_SEGMENT = re.compile(r"\.\d+\.jsonl$")
 COMMON = ["ev", "ts", "sid", "session", "seq", "epoch", "rec", "pos", "conn", "chan"]
 
 
@@ -60,7 +61,12 @@ class Connection(Flow):
 
 
 def read_records(path):
-    """Whole lines only; each one flat object, its common keys first and in order."""
+    """Whole lines only, of all segments; each one flat object, its common keys first and in order."""
+    for path in segments_of(path):
+        yield from _records_in(path)
+
+
+def _records_in(path):
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
@@ -278,11 +284,21 @@ class Trail:
 
 
 def trail_paths(audit_dir, folder="*"):
-    return sorted(glob.glob(os.path.join(audit_dir, folder, "*.jsonl")))
+    """Of each trail its first segment."""
+    found = sorted(glob.glob(os.path.join(audit_dir, folder, "*.jsonl")))
+    return [path for path in found if not FURTHER_SEGMENT.search(path)]
+
+
+def segments_of(path):
+    files = [path]
+    while os.path.exists(more := path.removesuffix(".jsonl") + f".{len(files) + 1}.jsonl"):
+        files.append(more)
+    return files
 
 
 def has_ended(path):
     """Looks at the last two lines only: session.end and its seal."""
+    path = segments_of(path)[-1]
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - 4096))
         last = file.read().split(b"\n")[-3:]

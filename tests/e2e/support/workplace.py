@@ -15,7 +15,7 @@ from .deadline import TookTooLong, until
 from .echo import Client, EchoBackend
 from .installation import Installation
 from .recorders import recorders_of
-from .trail import Trail, has_ended, trail_paths
+from .trail import Trail, has_ended, segments_of, trail_paths
 
 BUILD = os.path.realpath(os.environ.get("SIDREC_BUILD", "build/release"))
 LINGER_MS = 300  # long enough for a test's next connection, short enough to wait for
@@ -144,6 +144,10 @@ class Workplace:
     def trail_paths(self, folder="*"):
         return trail_paths(self.audit_dir, folder)
 
+    def trail_files(self, folder="*"):
+        """Of every segment, compressed or not."""
+        return sorted(glob.glob(os.path.join(self.audit_dir, folder, "*.jsonl*")))
+
     def ended_trails(self, folder="*", count=1, seconds=20, take=None):
         """All sessions of a SID's folder, when `count` of them have ended; checked. No more than `count` exist."""
 
@@ -167,8 +171,7 @@ class Workplace:
     def growing_trail(self, folder="demo"):
         """The trail as it is now, its last line included only if it is whole already."""
         (path,) = until(lambda: self.trail_paths(folder), f"a trail of {folder}")
-        with open(path, "rb") as file:
-            whole = file.read().rpartition(b"\n")
+        whole = b"".join(open(file, "rb").read() for file in segments_of(path)).rpartition(b"\n")
         with open(self.path("growing.jsonl"), "wb") as file:
             file.write(whole[0] + whole[1])
         return Trail(self.path("growing.jsonl"), ended=False)
