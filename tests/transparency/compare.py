@@ -142,4 +142,5 @@ class Comparison:
         widths = [max(len(str(row[column])) for row in rows) for column in range(len(titles))]
         print()
         for row in rows:
-            print("  ".join(f"{str(cell):{'<' if not column else '>'}{widths[column]}}" for column, cell in enumerate(row)))
+            cells = [str(cell).rjust(width) for cell, width in zip(row, widths)]
+            print("  ".join([str(row[0]).ljust(widths[0]), *cells[1:]]))

@@ -25,7 +25,8 @@ class Haproxy(Suite):
                 raise Cannot(f"{program} is not installed", missing=True)
         self.tree = source(self.place.store, "haproxy")
         about = subprocess.run([HAPROXY, "-vv"], capture_output=True, text=True, check=True).stdout
-        self.features = set(re.findall(r"\+(\w+)", about)) | set(re.findall(r"^Available services : (.*)$", about, re.M)[0].split())
+        (services,) = re.findall(r"^Available services : (.*)$", about, re.MULTILINE)
+        self.features = {*re.findall(r"\+(\w+)", about), *services.split()}
 
     def parts(self):
         found = []

@@ -68,7 +68,8 @@ class OpenSsh(Suite):
             "TEST_SSH_UNSAFE_PERMISSIONS": "1", "LOGNAME": "root", "USER": "root",
             "PATH": f"{bin}:/usr/sbin:/usr/bin:/sbin:/bin",
         }  # fmt: skip
-        command = ["unshare", "--mount", "sh", "-c", AT_AN_EMPTY_HOME, "sh", "sh", f"{there}/test-exec.sh", there, f"{there}/{part}.sh"]
+        command = ["unshare", "--mount", "sh", "-c", AT_AN_EMPTY_HOME, "sh",
+                   "sh", f"{there}/test-exec.sh", there, f"{there}/{part}.sh"]  # fmt: skip
         code = run.execute(command, environment | run.recording(), there, OWN_LIMIT_S.get(part, self.limit_s))
         outcomes = {f"{part}: {line}": "ok" for line in self.lines(run.output.replace(run.folder, "")) if line}
         outcomes[part] = self.outcome(code, run.output)

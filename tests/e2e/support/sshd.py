@@ -7,10 +7,12 @@ import select
 import subprocess
 import time
 
+from . import processes
 from .deadline import until
 from .host import Host, Missing, find_program
 
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"
+PATIENCE_S = 30  # a login takes 0.2 s of an idle processor
 
 
 class Sshd(Host):
@@ -52,7 +54,7 @@ Subsystem sftp {SFTP_SERVER}
         return ["-F", "none", "-o", f"Port={self.port}", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR",
                 "-o", "UserKnownHostsFile=/dev/null", "-i", self.path("user_key"), *more]  # fmt: skip
 
-    def ssh(self, user, *arguments, options=(), stdin=b"", timeout=20, prefix=(), environment=None):
+    def ssh(self, user, *arguments, options=(), stdin=b"", timeout=PATIENCE_S, prefix=(), environment=None):
         return subprocess.run(
             [*prefix, find_program("ssh"), *self.options(*options), f"{user}@127.0.0.1", *arguments],
             input=stdin, capture_output=True, timeout=timeout, env=environment)  # fmt: skip
@@ -78,12 +80,12 @@ class Terminal:
     """Somebody at a terminal."""
 
     def __init__(self, command):
-        self.screen = b""
+        self.screen = self.everything = b""  # what is still to be looked at; all there was
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execv(command[0], command)
 
-    def sees(self, text, seconds=10):
+    def sees(self, text, seconds=PATIENCE_S):
         deadline = time.monotonic() + seconds
         while text not in self.screen:
             left = deadline - time.monotonic()
@@ -96,13 +98,14 @@ class Terminal:
     def _read(self):
         data = os.read(self.fd, 4096)
         assert data, "the terminal is closed"
+        self.everything += data
         return data
 
     def types(self, text):
         os.write(self.fd, text)
         return self
 
-    def ends(self, seconds=10):
+    def ends(self, seconds=PATIENCE_S):
         """Reads on until the client has gone; its exit code."""
 
         def gone():
@@ -131,7 +134,7 @@ class Pipe:
         self.process.stdin.write(data)
         return self
 
-    def gets(self, data, seconds=10):
+    def gets(self, data, seconds=PATIENCE_S):
         deadline = time.monotonic() + seconds
         while data not in self.come:
             left = max(0, deadline - time.monotonic())
@@ -142,7 +145,7 @@ class Pipe:
         self.come = self.come.partition(data)[2]
         return self
 
-    def ends(self, seconds=10):
+    def ends(self, seconds=PATIENCE_S):
         self.process.stdin.close()
         self.process.terminate()
         self.process.wait(seconds)
@@ -164,4 +167,5 @@ class TestUser:
         return self
 
     def __exit__(self, *_):
+        processes.end([pid for pid in processes.all_pids() if processes.user_ids(pid)[:1] == [self.uid]])
         subprocess.run(["userdel", self.name], check=False, capture_output=True)
