@@ -1,0 +1,127 @@
+"""Stalled, not dead; a disk that is full: hosts go on, and the trail has everything, or says what it lacks."""
+
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from support import processes
+from support.deadline import until
+from support.oracle import expect_exactly
+from support.stock_programs import Haproxy, Socat
+from support.workplace import EndToEnd
+
+STALL_S = 3
+SMALL = 2 * 1024 * 1024  # bytes that a disk has room for
+
+
+class Stalled(EndToEnd):
+    def test_a_stopped_master_is_waited_for_and_nobody_takes_over(self):
+        backend = self.place.echo_backend()
+        first, second = self.place.start(Haproxy(backend)), self.place.start(Socat(backend))
+        clients = [self.place.client(first).says(b"the master's")]
+        self.place.recorded(clients[0])
+        clients.append(self.place.client(second).says(b"a slave's"))
+        self.place.recorded(clients[1])
+        master = self.place.master().pid
+        os.kill(master, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            while time.monotonic() < began + STALL_S:
+                for client in clients:
+                    client.says(b"meanwhile ")
+                clients.append(self.place.client(second).says(b"new"))
+                time.sleep(0.2)
+            self.assertEqual(self.place.master().pid, master, "somebody has taken over a live master")
+        finally:
+            os.kill(master, signal.SIGCONT)
+        for client in clients:
+            self.place.recorded(client)
+            client.close()
+        trail = self.place.ended_trail()
+        expect_exactly(trail, clients)
+        self.assertEqual([each["epoch"] for each in trail.masters], [1])
+
+    def test_a_stopped_recorder_is_told_of_by_gaps_when_its_ring_is_full(self):
+        host = self.place.start(Socat(self.place.echo_backend()))
+        client = self.place.client(host).says(b"before")
+        self.place.recorded(client)
+        (recorder,) = self.place.recorders()
+        os.kill(recorder.pid, signal.SIGSTOP)
+        try:
+            for _ in range(64):
+                client.says(os.urandom(64 * 1024))
+        finally:
+            os.kill(recorder.pid, signal.SIGCONT)
+        client.says(b"after")
+        client.close()
+        trail = self.place.ended_trail()
+        self.assertTrue(trail.gaps)
+        expect_exactly(trail, [client], or_told_missing=True)
+        (connection,) = trail.connections.values()
+        self.assertIs(connection.close["complete"], False)
+        self.assertEqual(connection.close["kernel_bytes_in"], len(client.sent))
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can mount a small disk")
+class FullDisk(EndToEnd):
+    def setUp(self):
+        super().setUp()
+        self.mounted = []
+        self.addCleanup(self.unmount)
+
+    def unmount(self):
+        for path in self.mounted:
+            subprocess.run(["umount", "-l", path], check=False)
+
+    def mount(self, options):
+        # Kept where the store will be: it must outlive the place, and go before its folder does.
+        path = self.place.audit_dir
+        os.makedirs(path, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=750,{options}", "sidrec-test", path], check=True)
+        self.mounted.append(path)
+
+    def enlarge(self):
+        subprocess.run(["mount", "-o", "remount,size=256m", self.place.audit_dir], check=True)
+
+    def test_a_full_disk_leaves_the_traffic_alone_and_is_told_of_once_there_is_room(self):
+        self.mount(f"size={SMALL}")
+        for program in (Haproxy, Socat):
+            with self.subTest(program.__name__):
+                sid = program.program
+                host = self.place.start(program(self.place.echo_backend()), sid=sid)
+                clients = [self.place.client(host) for _ in range(3)]
+                for _ in range(64):
+                    for client in clients:
+                        client.says(os.urandom(32 * 1024))
+                self.enlarge()
+                for client in clients:
+                    client.says(b"and again there is room")
+                    client.close()
+                trail = self.place.ended_trail(sid)
+                self.assertTrue(trail.gaps, "the disk was not full")
+                expect_exactly(trail, clients, or_told_missing=True)
+                for connection in trail.connections.values():
+                    self.assertTrue(connection.bytes["in"].endswith(b"and again there is room"))
+                self.shrink()
+
+    def shrink(self):
+        used = os.statvfs(self.place.audit_dir)
+        bytes_used = (used.f_blocks - used.f_bfree) * used.f_frsize
+        subprocess.run(["mount", "-o", f"remount,size={bytes_used + SMALL}", self.place.audit_dir], check=True)
+
+    def test_a_host_that_ends_while_the_disk_is_full_loses_nothing(self):
+        self.mount("size=64k")
+        host = self.place.start(Socat(self.place.echo_backend()))
+        client = self.place.client(host)
+        for _ in range(4):
+            client.says(os.urandom(16 * 1024))
+        client.close()
+        until(lambda: len(host.pids()) == 1, "the end of the serving process")
+        time.sleep(0.5)
+        self.assertTrue(self.place.recorders(), "its recorder has ended with what it could not write")
+        self.enlarge()
+        trail = self.place.ended_trail()
+        expect_exactly(trail, [client])
+        self.assertEqual(processes.is_running(host.pid), True)
