@@ -8,6 +8,7 @@
 //  3. The marks of a recorder outlive its connections: who comes back and sends again is recognised.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -29,9 +30,10 @@ class RecMarks {
   // The acknowledgements owed, as messages; for after the store's commit. Lane marks are always all there.
   std::vector<Commit> take_commits();
   bool owes_commit() const { return owes_; }
-  // The connection to which acknowledgements go from here on: the recorder's newest. It is owed all lane marks.
+  // A connection of the recorder is welcomed. Acknowledgements go to the newest of them, in whatever order their HELLOs
+  // are heard: an older one is of a recorder that has died, or has given it up. It is owed all lane marks.
   void set_reader(uint64_t peer) {
-    reader_ = peer;
+    reader_ = std::max(reader_, peer);
     owes_ = owes_ || !lanes_.empty();
   }
   uint64_t reader() const { return reader_; }

@@ -56,6 +56,16 @@ TEST(LinkLedger, what_comes_twice_is_acknowledged_twice) {
   EXPECT_EQ(marks.take_commits().at(0).marks, (std::vector<CommitMark>{{kNoLane, 9}}));
 }
 
+TEST(LinkLedger, acknowledgements_go_to_the_newest_connection_whoever_is_heard_last) {
+  Ledger ledger;
+  RecMarks& marks = ledger.of("r1");
+  marks.set_reader(2);
+  marks.set_reader(1);  // its predecessor had died before its HELLO was heard
+  EXPECT_EQ(marks.reader(), 2u);
+  marks.set_reader(3);
+  EXPECT_EQ(marks.reader(), 3u);
+}
+
 TEST(LinkLedger, marks_beyond_one_message_go_into_the_next) {
   Ledger ledger;
   RecMarks& marks = ledger.of("r1");
