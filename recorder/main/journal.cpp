@@ -90,15 +90,29 @@ off_t Journal::read(const std::string& text) {
       const json said = json::parse(line);
       if (said.contains("ring_id")) {
         facts_ = facts_of(said);
+      } else if (said.contains("left")) {
+        forget(as_bytes(said.at("sid").get<std::string>()));
       } else if (said.contains("sid")) {
-        sessions_[as_bytes(said.at("sid").get<std::string>())] = {
-            said.value("session", std::string()), said.value("clock_offset_ns", int64_t{0}), said.value("epoch", 0u)};
+        keep(
+            as_bytes(said.at("sid").get<std::string>()),
+            {said.value("session", std::string()), said.value("clock_offset_ns", int64_t{0}), said.value("epoch", 0u)});
       }
     } catch (const json::exception&) {
       // a line that is not ours says nothing
     }
   }
   return whole;
+}
+
+void Journal::keep(const std::string& sid, const SessionIdentity& session) {
+  SessionIdentity& now = sessions_[sid];
+  if (!now.session.empty() && now.session != session.session) before_[sid].insert(now.session);
+  now = session;
+}
+
+void Journal::forget(const std::string& sid) {
+  sessions_.erase(sid);
+  before_.erase(sid);
 }
 
 Journal Journal::beside(const std::string& ring_path) {
@@ -142,13 +156,19 @@ Result<void> Journal::note(const std::string& sid, const SessionIdentity& sessio
   if (known != sessions_.end() && known->second.session == session.session && known->second.epoch == session.epoch) {
     return {};
   }
-  sessions_[sid] = session;
+  keep(sid, session);
   return write_line(json{
       {"sid", as_text(sid)},
       {"session", session.session},
       {"clock_offset_ns", session.clock_offset_ns},
       {"epoch",
        session.epoch}}.dump());
+}
+
+Result<void> Journal::leave(const std::string& sid) {
+  if (!sessions_.contains(sid)) return {};
+  forget(sid);
+  return write_line(json{{"sid", as_text(sid)}, {"left", true}}.dump());
 }
 
 void Journal::remove() const {

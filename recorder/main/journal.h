@@ -4,7 +4,8 @@
 //
 //   {"ring_id":…,"program":…,…}               what the ring's header said when it was new
 //   {"sid":…,"session":…,"clock_offset_ns":…,"epoch":…}    a session, and its newest state: the last line of a SID
-//   counts
+//   counts; the sessions of the lines before it may hold records that are still in the ring
+//   {"sid":…,"left":true}      the ring holds nothing of that SID any more
 //
 // A line that was cut short by the recorder's death says nothing, and loses nothing: what it would have said was not
 // acted upon yet.
@@ -12,6 +13,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "recorder/base/result.h"
@@ -35,21 +37,28 @@ class Journal {
   // Of a ring that had a recorder before.
   bool is_continued() const { return continued_; }
   const std::map<std::string, SessionIdentity>& sessions() const { return sessions_; }
+  // Those of that SID it was in before.
+  const std::set<std::string>& before(const std::string& sid) { return before_[sid]; }
 
   // Before anything of that session is committed.
   Result<void> note(const std::string& sid, const SessionIdentity& session);
+  // Everything of that SID has left the ring, and its session is over.
+  Result<void> leave(const std::string& sid);
   void remove() const;
 
  private:
   Journal(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
   static Journal beside(const std::string& ring_path);
   off_t read(const std::string& text);
+  void keep(const std::string& sid, const SessionIdentity& session);
+  void forget(const std::string& sid);
   Result<void> write_line(const std::string& line);
 
   std::string path_;
   UniqueFd fd_;
   std::optional<RingFacts> facts_;
   std::map<std::string, SessionIdentity> sessions_;
+  std::map<std::string, std::set<std::string>> before_;
   bool continued_ = false;
 };
 

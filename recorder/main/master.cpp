@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "recorder/base/sid_path.h"
-#include "recorder/main/orphans.h"
 
 namespace sidrec {
 
@@ -138,16 +137,22 @@ void Master::drop(Peer& peer, const Error& why) {
   peer.gone = true;
 }
 
+bool Master::is_here(const std::string& rec) const {
+  return std::any_of(peers_.begin(), peers_.end(),
+                     [&rec](const auto& entry) { return entry.second->link.hello().rec == rec; });
+}
+
 void Master::expect(const std::string& rec, uint64_t now_ns, uint64_t patience_ns) {
   if (rec != around_.ring.ring_id) absent_.try_emplace(rec, Absent{now_ns, now_ns + patience_ns});
 }
 
 // Those that died before their first word to us.
-void Master::expect_orphans(uint64_t now_ns) {
+void Master::expect_unheard(uint64_t now_ns) {
   if (!troubled_) return;
   troubled_ = false;
-  for (const std::string& path : find_orphans(around_.ring.run_dir, sid_)) {
-    expect(std::filesystem::path(path).stem().string(), now_ns, 0);
+  for (const std::string& path : find_members(around_.ring.run_dir, membership())) {
+    const std::string rec = std::filesystem::path(path).stem().string();
+    if (!is_here(rec)) expect(rec, now_ns, 0);
   }
 }
 
@@ -161,8 +166,10 @@ void Master::look_for_absent(uint64_t now_ns) {
     absent.look_ns = now_ns + kLookForAbsentNs;
     const bool given_up = now_ns >= absent.since_ns + kAbsentPatienceNs;
     if (given_up) around_.log.error(rec + " has not come back to " + encode_sid(sid_));
-    // Whether the ring is still there is asked before and after: who ends properly removes it.
-    const bool gone = given_up || !start_successor(ring_path(around_.ring.run_dir, rec));
+    // Who ends properly removes the ring, and who leaves says so in its journal.
+    const std::string ring = ring_path(around_.ring.run_dir, rec);
+    const bool left = session_.is_open() && !is_member(ring, membership());
+    const bool gone = given_up || left || !start_successor(ring);
     at = gone ? absent_.erase(at) : std::next(at);
   }
 }
@@ -252,9 +259,7 @@ void Master::welcome_all(uint64_t now_ns) {
   welcomed_ = true;
   troubled_ = session_.identity().epoch > 1;
   for (const std::string& rec : session_.recorders_at_work()) {
-    const bool here = std::any_of(peers_.begin(), peers_.end(),
-                                  [&rec](const auto& entry) { return entry.second->link.hello().rec == rec; });
-    if (!here) expect(rec, since_ns_, kHelloAfterTakeoverNs);
+    if (!is_here(rec)) expect(rec, since_ns_, kHelloAfterTakeoverNs);
   }
   for (auto& [id, peer] : peers_) {
     if (!peer->gone && peer->link.state() == link::LinkState::kGreeted) {
@@ -370,7 +375,7 @@ std::optional<uint64_t> Master::deadline_ns(uint64_t now_ns) const {
 
 bool Master::end(uint64_t now_ns) {
   callers_ = true;
-  if (!ending_) expect_orphans(now_ns);
+  if (!ending_ && session_.is_open()) expect_unheard(now_ns);
   if (!ending_) turn(now_ns, needs_room_);
   if (!ending_ && (has_slaves() || !is_clean())) return false;
   ending_ = true;

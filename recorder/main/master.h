@@ -20,6 +20,7 @@
 #include "recorder/link/master_peer.h"
 #include "recorder/link/socket.h"
 #include "recorder/main/master_session.h"
+#include "recorder/main/orphans.h"
 #include "recorder/main/surroundings.h"
 
 namespace sidrec {
@@ -80,9 +81,11 @@ class Master {
   };
 
   size_t slaves_at_work() const;
+  Membership membership() const { return {sid_, session_.identity().session, !only_ends()}; }
+  bool is_here(const std::string& rec) const;
   void expect(const std::string& rec, uint64_t now_ns, uint64_t patience_ns);
   void look_for_absent(uint64_t now_ns);
-  void expect_orphans(uint64_t now_ns);
+  void expect_unheard(uint64_t now_ns);
   bool writes_directly(uint64_t now_ns) const;
   bool is_young(uint64_t now_ns) const;
   void accept_peers(uint64_t now_ns);

@@ -44,16 +44,22 @@ bool is_new(int fd) {
 }
 
 template <typename Belongs>
-std::vector<std::string> rings_without_recorder(const std::string& run_dir, const Belongs& belongs) {
-  std::vector<std::string> rings;
+std::vector<std::string> rings(const std::string& run_dir, const Belongs& belongs) {
+  std::vector<std::string> found;
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator(run_dir + "/rings", failed)) {
     const std::string path = entry.path();
-    if (entry.path().extension() != ".ring") continue;
-    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-    if (fd && !has_recorder(fd.get()) && belongs(path, fd.get())) rings.push_back(path);
+    if (entry.path().extension() == ".ring" && belongs(path)) found.push_back(path);
   }
-  return rings;
+  return found;
+}
+
+template <typename Belongs>
+std::vector<std::string> rings_without_recorder(const std::string& run_dir, const Belongs& belongs) {
+  return rings(run_dir, [&belongs](const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    return fd && !has_recorder(fd.get()) && belongs(path, fd.get());
+  });
 }
 
 }  // namespace
@@ -69,6 +75,19 @@ std::vector<std::string> find_orphans(const std::string& run_dir, std::string_vi
   });
 }
 
+bool is_member(const std::string& ring, const Membership& of) {
+  const auto sessions = Journal::sessions_beside(ring);
+  const auto known = sessions.find(of.sid);
+  if (known == sessions.end()) return false;
+  if (!known->second.session.empty()) return known->second.session == of.session;
+  const UniqueFd fd(::open(ring.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  return of.takes_more || (fd && !has_recorder(fd.get()));
+}
+
+std::vector<std::string> find_members(const std::string& run_dir, const Membership& of) {
+  return rings(run_dir, [&of](const std::string& path) { return is_member(path, of); });
+}
+
 std::vector<std::string> find_orphans_of_the_dead(const std::string& run_dir) {
   return rings_without_recorder(run_dir, [](const std::string& path, int fd) {
     return (!is_new(fd) || !Journal::sessions_beside(path).empty()) && is_dead(fd);
@@ -76,7 +95,9 @@ std::vector<std::string> find_orphans_of_the_dead(const std::string& run_dir) {
 }
 
 bool start_successor(const std::string& path) {
-  if (::access(path.c_str(), F_OK) != 0) return false;
+  const UniqueFd ring(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!ring) return false;
+  if (has_recorder(ring.get())) return true;
   std::error_code failed;
   const std::string program = fs::read_symlink("/proc/self/exe", failed);
   char* const arguments[] = {const_cast<char*>(program.c_str()), const_cast<char*>(path.c_str()), nullptr};

@@ -14,12 +14,21 @@ namespace sidrec {
 // they were made. Of a living host such a ring is no orphan: its recorder is on its way, or the host starts another
 // one.
 std::vector<std::string> find_orphans(const std::string& run_dir, std::string_view sid);
+// Those whose recorder, dead, alive or on its way, is of that session of `sid`, or has died before it knew its session.
+// `takes_more`: or does not know it yet.
+struct Membership {
+  std::string sid;
+  std::string session;
+  bool takes_more;
+};
+bool is_member(const std::string& ring, const Membership& of);
+std::vector<std::string> find_members(const std::string& run_dir, const Membership& of);
 // Those of dead hosts, whatever their SID.
 std::vector<std::string> find_orphans_of_the_dead(const std::string& run_dir);
 
 std::string ring_path(const std::string& run_dir, const std::string& ring_id);
 
-// False when there is no such ring, or no process can be had.
+// Where it has no recorder. False when there is no such ring, or no process can be had.
 bool start_successor(const std::string& ring_path);
 
 }  // namespace sidrec

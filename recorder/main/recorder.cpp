@@ -36,7 +36,9 @@ OwnerId Recorder::owner_of(const std::string& sid) {
   auto& owner = role_of_sid_[sid];
   if (owner == kNobody) {
     owner = ++last_owner_;
-    roles_.emplace(owner, std::make_unique<Role>(around_, sid));
+    const auto stored = stored_.find(sid);
+    roles_.emplace(owner, std::make_unique<Role>(around_, sid, stored == stored_.end() ? Stored{} : stored->second));
+    left_.erase(sid);
     sid_of_role_[owner] = sid;
   }
   return owner;
@@ -67,6 +69,12 @@ void Recorder::restore() {
   for (const auto& [sid, session] : around_.journal.sessions()) {
     const auto trail = Trail::find_unfinished(around_.ring.audit_dir, sid);
     const bool goes_on = trail && trail->session == session.session;
+    std::set<std::string> ended = around_.journal.before(sid);
+    if (!goes_on && !session.session.empty()) ended.insert(session.session);
+    for (const std::string& each : ended) {
+      auto looked = stored_[sid].look_into(around_.ring.audit_dir, sid, each, ring_.facts().ring_id);
+      if (!looked) around_.log.error(looked.error().message);
+    }
     const OwnerId owner = owner_of(sid);
     OpenConnections told;
     if (goes_on) {
@@ -74,7 +82,8 @@ void Recorder::restore() {
       if (!found) around_.log.error(found.error().message);
       if (found) told = std::move(*found);
     }
-    const auto open = roles_.at(owner)->restore(goes_on ? session : SessionIdentity{}, std::move(told), now_ns);
+    const auto open =
+        roles_.at(owner)->restore(goes_on ? std::optional(session) : std::nullopt, std::move(told), now_ns);
     for (const OpenConnection& connection : open) tracker_.restore(owner, connection, now_ns);
     around_.log.warn("goes on with " + encode_sid(sid) + ", " + std::to_string(open.size()) +
                      " connections, where another recorder has ended");
@@ -119,6 +128,7 @@ void Recorder::turn_roles() {
       ++role;
       continue;
     }
+    left_.insert(sid_of_role_.at(role->first));
     role_of_sid_.erase(sid_of_role_.at(role->first));
     sid_of_role_.erase(role->first);
     role = roles_.erase(role);
@@ -136,6 +146,12 @@ void Recorder::give_room_back() {
   for (uint32_t lane = 0; lane < outstanding_.lanes(); ++lane) {
     reader_.give_back(lane, outstanding_.advance(lane, reader_.tail(lane), safe));
   }
+  if (left_.empty() || !outstanding_.is_empty() || !reader_.is_drained()) return;
+  for (const std::string& sid : left_) {
+    stored_.erase(sid);
+    if (auto noted = around_.journal.leave(sid); !noted) around_.log.error(noted.error().message);
+  }
+  left_.clear();
 }
 
 bool Recorder::is_over() const { return dead_ && host_ended_ && roles_.empty(); }

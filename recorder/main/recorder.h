@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -60,6 +61,8 @@ class Recorder : private ConnectionTracker::Sink {
   std::map<OwnerId, std::unique_ptr<Role>> roles_;
   std::unordered_map<OwnerId, OwnerId> settled_;  // owner that was unknown at first → role; kNobody: still unknown
   std::unordered_map<std::string, OwnerId> role_of_sid_;
+  std::map<std::string, Stored> stored_;  // of what the recorder before us has left in the ring
+  std::set<std::string> left_;            // sessions that are over, while the ring may still hold something of them
   std::unordered_map<OwnerId, std::string> sid_of_role_;
 
   uint64_t now_ns_ = 0;

@@ -23,8 +23,11 @@ void for_each_event(std::string_view events, const Take& take) {
 }
 }  // namespace
 
-Role::Role(Surroundings& around, std::string sid)
-    : around_(around), sid_(std::move(sid)), spool_(around.ring.run_dir, around.ring.ring_id, sid_) {}
+Role::Role(Surroundings& around, std::string sid, Stored stored)
+    : around_(around),
+      sid_(std::move(sid)),
+      spool_(around.ring.run_dir, around.ring.ring_id, sid_),
+      stored_(std::move(stored)) {}
 
 // Logs a trouble of the election once, however often it is tried.
 void Role::complain(const Error& error) {
@@ -101,8 +104,33 @@ void Role::know(const SessionIdentity& session) {
   if (auto noted = around_.journal.note(sid_, session); !noted) complain(noted.error());
 }
 
-std::vector<OpenConnection> Role::restore(const SessionIdentity& session, OpenConnections told, uint64_t now_ns) {
-  if (!session.session.empty()) known_ = session;
+void Role::know_own_session() {
+  if (!master_->takes_events() || (known_ && known_->session == master_->identity().session)) return;
+  know(master_->identity());
+}
+
+void Role::leave_out_what_is_stored() {
+  const uint64_t before = flow_.uncommitted_bytes();
+  (void)flow_.on_commit(stored_.marks());
+  spool_.committed(before - std::min(before, flow_.uncommitted_bytes()));
+  for (const link::CommitMark& mark : stored_.marks().marks) {
+    if (mark.lane < safe_.size()) safe_[mark.lane] = std::max(safe_[mark.lane], std::min(mark.pos, given_[mark.lane]));
+  }
+}
+
+// The session we were in has ended without our hearing what of ours is in its trail: the next master will not know.
+void Role::look_into_lost_session() {
+  if (in_doubt_) {
+    auto looked = stored_.look_into(around_.ring.audit_dir, sid_, known_->session, around_.ring.ring_id);
+    if (!looked) around_.log.error(looked.error().message);
+    leave_out_what_is_stored();
+  }
+  in_doubt_ = false;
+}
+
+std::vector<OpenConnection> Role::restore(const std::optional<SessionIdentity>& session, OpenConnections told,
+                                          uint64_t now_ns) {
+  known_ = session;
   if (auto left = spool_.take_over(); left) {
     for_each_event(*left, [&](const EventHeader& header, auto payload) {
       told.note({&header, payload});
@@ -111,7 +139,10 @@ std::vector<OpenConnection> Role::restore(const SessionIdentity& session, OpenCo
   } else {
     around_.log.error(left.error().message);
   }
+  if (!stored_.is_empty()) leave_out_what_is_stored();
   connections_ = told.open.size();
+  // A session that has ended has told everything: only what comes after it begins another.
+  if (!known_ && !stored_.is_empty() && is_idle()) return std::move(told.open);
   started_ = true;
   follow(election_.start(), now_ns);
   return std::move(told.open);
@@ -129,15 +160,21 @@ Role::Step Role::bind(uint64_t now_ns) {
 
 void Role::become_master(uint64_t now_ns) {
   slave_.reset();
+  if (known_ && !session_is_orphaned()) {
+    look_into_lost_session();
+    known_.reset();
+  }
+  in_doubt_ = false;
   const uint64_t first_ns = flow_.oldest_unsent_ns().value_or(now_ns);
   Master::Place place{std::move(lock_), std::move(connection_), socket_path(around_.ring.run_dir, sid_)};
   master_ = std::make_unique<Master>(around_, sid_, std::move(place), known_, first_ns, now_ns);
-  if (master_->takes_events()) know(master_->identity());
+  know_own_session();
 }
 
 // --- as a slave
 
 void Role::on_master_gone(Step next, uint64_t now_ns) {
+  in_doubt_ = in_doubt_ || (known_ && flow_.uncommitted_bytes() > flow_.unsent_bytes());
   flow_.on_master_lost();
   slave_.reset();
   follow(next, now_ns);
@@ -167,12 +204,14 @@ void Role::turn_slave(uint64_t now_ns) {
   const uint64_t dropped = before - std::min(before, flow_.uncommitted_bytes());
   spool_.committed(dropped);
   if (dropped > 0) progress_ns_ = now_ns;
+  if (flow_.all_committed()) in_doubt_ = false;
   for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
     safe_[lane] = std::max(safe_[lane], std::min(slave_->committed(lane), given_[lane]));
   }
   switch (news) {
     case Slave::News::kNone: break;
     case Slave::News::kWelcome:
+      if (known_ && known_->session != slave_->identity().session) look_into_lost_session();
       know(slave_->identity());
       complaint_.clear();
       follow(election_.on_welcome(), now_ns);
@@ -226,7 +265,7 @@ uint64_t Role::linger_ns() const {
 void Role::turn_master(uint64_t now_ns, bool leaving) {
   if (master_->takes_events() && !flow_.all_committed()) hand_over_everything(now_ns);
   master_->turn(now_ns, needs_room_);
-  if (master_->takes_events() && !known_) know(master_->identity());
+  know_own_session();
   for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
     safe_[lane] = std::max(safe_[lane], std::min(master_->committed(lane), given_[lane]));
   }
@@ -268,6 +307,10 @@ void Role::append(const EventHeader& header, std::string_view payload, uint64_t 
   if (header.kind == EventKind::kConnOpen) ++connections_;
   if (header.kind == EventKind::kConnClose && connections_ > 0) --connections_;
   if (header.lane < given_.size()) given_[header.lane] = header.pos;
+  if (stored_.holds(header)) {
+    if (header.lane < safe_.size()) safe_[header.lane] = std::max(safe_[header.lane], header.pos);
+    return;
+  }
   if (master_ && master_->takes_events() && flow_.all_committed()) {
     losses_.emit_before(header, [this, now_ns](const EventHeader& gap) { master_->append(gap, {}, now_ns); });
     master_->append(header, payload, now_ns);

@@ -24,19 +24,22 @@
 #include "recorder/main/master.h"
 #include "recorder/main/slave.h"
 #include "recorder/main/spool.h"
+#include "recorder/main/stored.h"
 #include "recorder/main/surroundings.h"
 
 namespace sidrec {
 
 class Role {
  public:
-  Role(Surroundings& around, std::string sid);
+  // `stored`: what of the ring's events is in the store already, in sessions that have ended.
+  Role(Surroundings& around, std::string sid, Stored stored = {});
 
   void append(const EventHeader& header, std::string_view payload, uint64_t now_ns);
 
-  // Before any event: what this ring's recorder before us had of the SID. `session` has no name where none was known;
-  // `told`: by its trail. What is open after all that was left in the spool.
-  std::vector<OpenConnection> restore(const SessionIdentity& session, OpenConnections told, uint64_t now_ns);
+  // Before any event: what this ring's recorder before us had of the SID. `session`: the one it was in, if that goes
+  // on; `told`: by its trail. What is open after all that was left in the spool.
+  std::vector<OpenConnection> restore(const std::optional<SessionIdentity>& session, OpenConnections told,
+                                      uint64_t now_ns);
 
   struct Needs {
     bool room;  // the host may soon run out of it: what must wait for a master has to go to the spool
@@ -63,6 +66,9 @@ class Role {
   void become_master(uint64_t now_ns);
   void complain(const Error& error);
   void know(const SessionIdentity& session);
+  void know_own_session();
+  void leave_out_what_is_stored();
+  void look_into_lost_session();
   bool leaves_it_to_a_successor();
 
   void turn_slave(uint64_t now_ns);
@@ -92,6 +98,8 @@ class Role {
   Spool spool_;
   Losses losses_;
   std::optional<SessionIdentity> known_;
+  Stored stored_;
+  bool in_doubt_ = false;  // a master was lost that may have written what it has not acknowledged
   UniqueFd lock_;
   UniqueFd connection_;
   std::unique_ptr<Slave> slave_;

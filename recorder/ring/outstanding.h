@@ -46,6 +46,11 @@ class Outstanding {
     return tail;
   }
 
+  // All that was read is safe, and may be freed.
+  bool is_empty() const {
+    return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& entries) { return entries.empty(); });
+  }
+
   uint32_t lanes() const { return static_cast<uint32_t>(lanes_.size()); }
 
  private:

@@ -107,6 +107,34 @@ class Crash(EndToEnd):
         trail = self.ended(clients)
         self.assertEqual([each["epoch"] for each in trail.masters], [1])
 
+    def test_a_session_that_has_ended_is_not_recorded_again_by_a_successor(self):
+        socat = self.place.start(Socat(self.place.echo_backend()), "s-127.0.0.2")
+        first = self.place.client(socat).says(b"first there")
+        self.place.recorded(first, "s-127.0.0.2")
+        stopped = self.place.master("s-127.0.0.2").pid
+        haproxy = self.place.start(Haproxy(self.place.echo_backend()), "s-{client_ip}")
+        held_up = self.place.client(haproxy, "127.0.0.2").says(b"before")
+        self.place.recorded(held_up, "s-127.0.0.2")
+        processes.kill_quietly(stopped, signal.SIGSTOP)
+        try:
+            held_up.says(b"so that no room behind it is given back")
+            others = []
+            for count in (1, 2):
+                others.append(self.place.client(haproxy, "127.0.0.3").says(b"once"))
+                others[-1].close()
+                self.place.ended_trails("s-127.0.0.3", count)
+            (recorder,) = [each.pid for each in self.place.recorders() if each.pid != stopped]
+            self.kill(recorder)
+            held_up.says(b"and its host starts another one")
+        finally:
+            processes.kill_quietly(stopped, signal.SIGCONT)
+        self.place.recorded(held_up, "s-127.0.0.2")
+        for client in (first, held_up):
+            client.close()
+        expect_exactly(self.place.ended_trail("s-127.0.0.2"), [first, held_up])
+        for client, trail in zip(others, self.place.ended_trails("s-127.0.0.3", 2)):
+            expect_exactly(trail, [client])
+
     def test_all_recorders_are_killed_at_once_and_nothing_is_lost(self):
         self.place.settings["linger_ms"] = 2000
         backend = self.place.echo_backend()
