@@ -5,6 +5,7 @@
 #include "shim/lane.h"
 #include "shim/process.h"
 #include "shim/ssh.h"
+#include "shim/settings.h"
 #include "shim/sys.h"
 #include "shim/tcp.h"
 
@@ -44,9 +45,16 @@ bool write(ring::Kind kind, uint64_t subject) {
   return write(kind, subject, 0, 0, nothing, 0, patience);
 }
 
-void lose(Entry& entry, ring::Direction dir, size_t bytes) {
-  entry.lost_bytes[dir].fetch_add(bytes, std::memory_order_relaxed);
-  entry.lost_records[dir].fetch_add(1, std::memory_order_relaxed);
+// Other descriptors of the connection see its end by the shutdown.
+void cut(const Subject& s) {
+  if (s.entry->cut.exchange(1) != 0 || s.entry->chan_kind != ring::kNoChannel || sandboxed()) return;
+  sys::call(SYS_shutdown, s.fd, SHUT_RDWR);
+}
+
+void lose(const Subject& s, ring::Direction dir, size_t bytes) {
+  s.entry->lost_bytes[dir].fetch_add(bytes, std::memory_order_relaxed);
+  s.entry->lost_records[dir].fetch_add(1, std::memory_order_relaxed);
+  if (__builtin_expect(g_settings.strict, 0)) cut(s);
 }
 
 bool is_open(const Subject& s) { return s.entry->opened.load(std::memory_order_relaxed) == kOpened; }
@@ -127,7 +135,7 @@ void release(int fd, Entry& entry, ring::ReleaseWhy why) {
   tell_losses(s, ring::kOut, patience);
   ring::Release counts{};
   if (!sandboxed()) kernel_counts(fd, entry, counts);
-  write(ring::kRelease, entry.subject, 0, why, counts, patience);
+  write(ring::kRelease, entry.subject, 0, entry.cut.load() ? ring::kCut : why, counts, patience);
 }
 
 // A channel lives as long as the process that made it holds a descriptor of it; its children's copies mean nothing.
@@ -149,7 +157,7 @@ void count_only(const Subject& s, ring::Direction dir, size_t bytes) {
   Patience patience;
   const auto kind = s.entry->counted ? ring::kSeen : ring::kMasked;
   if (!is_open(s) || !tell_losses(s, dir, patience) || !write(kind, s.subject, dir, 0, ring::Seen{bytes}, patience))
-    lose(*s.entry, dir, bytes);
+    lose(s, dir, bytes);
 }
 
 // A connection that was accepted here and never used is still a connection, unless a child may have got it since.
@@ -176,7 +184,7 @@ Subject begin(int fd) {
   Entry* entry = entry_for(fd);
   if (!entry || own_pid() == 0) return {};
   if (__builtin_expect(entry->counted, 0)) ssh_speaks();
-  const Subject s{entry, entry->subject};
+  const Subject s{.entry = entry, .subject = entry->subject, .fd = fd};
   if (entry->user_pid.load(std::memory_order_relaxed) != own_pid()) entry->user_pid.store(own_pid());
   if (__builtin_expect(entry->opened.load(std::memory_order_acquire) != kOpened, 0)) open(fd, *entry);
   return s;
@@ -200,14 +208,14 @@ void captured(const Subject& s, ring::Direction side, const iovec* iov, size_t c
   const ring::Direction dir = seen_by_client(s, side);
   if (__builtin_expect(s.entry->counted || s.masked, 0)) return count_only(s, dir, bytes);
   ring::Header* ring = ring_of_process();
-  if (!ring || !is_open(s)) return lose(*s.entry, dir, bytes);
+  if (!ring || !is_open(s)) return lose(s, dir, bytes);
   const size_t most = most_payload();
   Patience patience;
   Bytes from(iov, count);
   while (bytes > 0) {
     const size_t part = bytes < most ? bytes : most;
     if (!tell_losses(s, dir, patience) || !write(ring::kData, s.subject, dir, 0, from, part, patience, s.began_ns))
-      return lose(*s.entry, dir, bytes);
+      return lose(s, dir, bytes);
     bytes -= part;
   }
 }
@@ -219,7 +227,7 @@ void passed_unseen(const Subject& s, ring::Direction side, size_t bytes, ring::G
   Patience patience;
   const ring::Gap gap{bytes, 1};
   if (!is_open(s) || !tell_losses(s, dir, patience) || !write(ring::kGap, s.subject, dir, why, gap, patience))
-    lose(*s.entry, dir, bytes);
+    lose(s, dir, bytes);
 }
 
 void saw_eof(const Subject& s) {

@@ -7,6 +7,7 @@
 
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,9 +22,20 @@ struct Subject {
   uint64_t subject = 0;
   uint64_t began_ns = 0;  // of a write
   bool masked = false;    // typed while the terminal does not show it
+  int fd = -1;
 
   explicit operator bool() const { return entry != nullptr; }
+  // Strict: reads answer 0 and writes EPIPE from now on, whatever the kernel still has (DESIGN D9).
+  bool is_cut() const {
+    return __builtin_expect(entry != nullptr && entry->cut.load(std::memory_order_relaxed) != 0, 0);
+  }
 };
+
+// What a write to it answers.
+inline int cut_off() {
+  errno = EPIPE;
+  return -1;
+}
 
 // For a tracked client descriptor. The first call for a connection writes its Open record and sees to it that the
 // process has a ring and a recorder.

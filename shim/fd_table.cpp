@@ -67,6 +67,7 @@ void copy_entry(Entry& to, const Entry& from) {
   to.birth_forks = from.birth_forks;
   to.read_eof.store(from.read_eof.load());
   to.write_shut.store(from.write_shut.load());
+  to.cut.store(from.cut.load());
   for (int dir = 0; dir < 3; ++dir) {
     to.lost_bytes[dir].store(0);
     to.lost_records[dir].store(0);

@@ -36,6 +36,7 @@ struct Entry {
   uint32_t birth_forks;                 // and how often it had forked by then
   std::atomic<uint8_t> read_eof;        // a read has answered 0: the peer's FIN has passed
   std::atomic<uint8_t> write_shut;      // shutdown(SHUT_WR) has succeeded: our FIN has passed
+  std::atomic<uint8_t> cut;             // strict: nothing passes any more
   std::atomic<uint64_t> lost_bytes[3];  // by direction: passed, not recorded, not yet told in a Gap
   std::atomic<uint64_t> lost_records[3];
 };

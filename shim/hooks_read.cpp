@@ -60,6 +60,7 @@ void took_descriptors(const msghdr& message) {
 SIDREC_EXPORT ssize_t read(int fd, void* buffer, size_t n) {
   if (!is_client(fd)) return real().read(fd, buffer, n);
   const Subject subject = begin(fd);
+  if (subject.is_cut()) return 0;
   const ssize_t r = real().read(fd, buffer, n);
   took(subject, buffer, n, 0, r);
   return r;
@@ -68,6 +69,7 @@ SIDREC_EXPORT ssize_t read(int fd, void* buffer, size_t n) {
 SIDREC_EXPORT ssize_t __read_chk(int fd, void* buffer, size_t n, size_t size) {
   if (!is_client(fd)) return real().__read_chk(fd, buffer, n, size);
   const Subject subject = begin(fd);
+  if (subject.is_cut()) return 0;
   const ssize_t r = real().__read_chk(fd, buffer, n, size);
   took(subject, buffer, n, 0, r);
   return r;
@@ -76,6 +78,7 @@ SIDREC_EXPORT ssize_t __read_chk(int fd, void* buffer, size_t n, size_t size) {
 SIDREC_EXPORT ssize_t readv(int fd, const iovec* iov, int count) {
   if (!is_client(fd)) return real().readv(fd, iov, count);
   const Subject subject = begin(fd);
+  if (subject.is_cut()) return 0;
   const ssize_t r = real().readv(fd, iov, count);
   if (r >= 0) took(subject, iov, static_cast<size_t>(count), 0, r);
   return r;
@@ -84,6 +87,7 @@ SIDREC_EXPORT ssize_t readv(int fd, const iovec* iov, int count) {
 SIDREC_EXPORT ssize_t recv(int fd, void* buffer, size_t n, int flags) {
   if (!takes_stream(fd, flags)) return real().recv(fd, buffer, n, flags);
   const Subject subject = begin(fd);
+  if (subject.is_cut()) return 0;
   const ssize_t r = real().recv(fd, buffer, n, flags);
   took(subject, buffer, n, flags, r);
   return r;
@@ -92,6 +96,7 @@ SIDREC_EXPORT ssize_t recv(int fd, void* buffer, size_t n, int flags) {
 SIDREC_EXPORT ssize_t __recv_chk(int fd, void* buffer, size_t n, size_t size, int flags) {
   if (!takes_stream(fd, flags)) return real().__recv_chk(fd, buffer, n, size, flags);
   const Subject subject = begin(fd);
+  if (subject.is_cut()) return 0;
   const ssize_t r = real().__recv_chk(fd, buffer, n, size, flags);
   took(subject, buffer, n, flags, r);
   return r;
@@ -100,6 +105,7 @@ SIDREC_EXPORT ssize_t __recv_chk(int fd, void* buffer, size_t n, size_t size, in
 SIDREC_EXPORT ssize_t recvfrom(int fd, void* buffer, size_t n, int flags, sockaddr* addr, socklen_t* len) {
   if (!takes_stream(fd, flags)) return real().recvfrom(fd, buffer, n, flags, addr, len);
   const Subject subject = begin(fd);
+  if (subject.is_cut()) return 0;
   const ssize_t r = real().recvfrom(fd, buffer, n, flags, addr, len);
   took(subject, buffer, n, flags, r);
   return r;
@@ -109,6 +115,7 @@ SIDREC_EXPORT ssize_t __recvfrom_chk(int fd, void* buffer, size_t n, size_t size
                                      socklen_t* len) {
   if (!takes_stream(fd, flags)) return real().__recvfrom_chk(fd, buffer, n, size, flags, addr, len);
   const Subject subject = begin(fd);
+  if (subject.is_cut()) return 0;
   const ssize_t r = real().__recvfrom_chk(fd, buffer, n, size, flags, addr, len);
   took(subject, buffer, n, flags, r);
   return r;
@@ -116,6 +123,7 @@ SIDREC_EXPORT ssize_t __recvfrom_chk(int fd, void* buffer, size_t n, size_t size
 
 SIDREC_EXPORT ssize_t recvmsg(int fd, msghdr* message, int flags) {
   const Subject subject = takes_stream(fd, flags) ? begin(fd) : Subject{};
+  if (subject.is_cut()) return 0;
   const ssize_t r = real().recvmsg(fd, message, flags);
   if (r < 0) return r;
   if (subject) took(subject, message->msg_iov, message->msg_iovlen, flags, r);
@@ -125,6 +133,7 @@ SIDREC_EXPORT ssize_t recvmsg(int fd, msghdr* message, int flags) {
 
 SIDREC_EXPORT int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
   const Subject subject = takes_stream(fd, flags) ? begin(fd) : Subject{};
+  if (subject.is_cut()) return 0;
   const int r = real().recvmmsg(fd, messages, count, flags, timeout);
   for (int i = 0; i < r; ++i) {
     const msghdr& message = messages[i].msg_hdr;

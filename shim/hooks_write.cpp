@@ -28,6 +28,7 @@ void gives_descriptors(const msghdr& message) {
 SIDREC_EXPORT ssize_t write(int fd, const void* buffer, size_t n) {
   if (!is_client(fd)) return real().write(fd, buffer, n);
   const Subject subject = begin_write(fd);
+  if (subject.is_cut()) return cut_off();
   const ssize_t r = real().write(fd, buffer, n);
   gave(subject, buffer, r);
   return r;
@@ -36,6 +37,7 @@ SIDREC_EXPORT ssize_t write(int fd, const void* buffer, size_t n) {
 SIDREC_EXPORT ssize_t writev(int fd, const iovec* iov, int count) {
   if (!is_client(fd)) return real().writev(fd, iov, count);
   const Subject subject = begin_write(fd);
+  if (subject.is_cut()) return cut_off();
   const ssize_t r = real().writev(fd, iov, count);
   gave(subject, iov, static_cast<size_t>(count), r);
   return r;
@@ -44,6 +46,7 @@ SIDREC_EXPORT ssize_t writev(int fd, const iovec* iov, int count) {
 SIDREC_EXPORT ssize_t send(int fd, const void* buffer, size_t n, int flags) {
   if (!is_client(fd)) return real().send(fd, buffer, n, flags);
   const Subject subject = begin_write(fd);
+  if (subject.is_cut()) return cut_off();
   const ssize_t r = real().send(fd, buffer, n, flags);
   gave(subject, buffer, r);
   return r;
@@ -52,6 +55,7 @@ SIDREC_EXPORT ssize_t send(int fd, const void* buffer, size_t n, int flags) {
 SIDREC_EXPORT ssize_t sendto(int fd, const void* buffer, size_t n, int flags, const sockaddr* addr, socklen_t len) {
   if (!is_client(fd)) return real().sendto(fd, buffer, n, flags, addr, len);
   const Subject subject = begin_write(fd);
+  if (subject.is_cut()) return cut_off();
   const ssize_t r = real().sendto(fd, buffer, n, flags, addr, len);
   gave(subject, buffer, r);
   return r;
@@ -63,6 +67,7 @@ SIDREC_EXPORT ssize_t sendmsg(int fd, const msghdr* message, int flags) {
     return real().sendmsg(fd, message, flags);
   }
   const Subject subject = begin_write(fd);
+  if (subject.is_cut()) return cut_off();
   const ssize_t r = real().sendmsg(fd, message, flags);
   if (r > 0) gave(subject, message->msg_iov, message->msg_iovlen, r);
   return r;
@@ -76,6 +81,7 @@ SIDREC_EXPORT int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags)
     return real().sendmmsg(fd, messages, count, flags);
   }
   const Subject subject = begin_write(fd);
+  if (subject.is_cut()) return cut_off();
   const int r = real().sendmmsg(fd, messages, count, flags);
   for (int i = 0; i < r; ++i) {
     const msghdr& message = messages[i].msg_hdr;

@@ -22,6 +22,8 @@ void moved(const Subject& in, const Subject& out, size_t asked, ssize_t r, ring:
 SIDREC_EXPORT ssize_t sendfile(int out_fd, int in_fd, off_t* offset, size_t count) noexcept {
   const Subject in = begin_client(in_fd);
   const Subject out = begin_client(out_fd);
+  if (in.is_cut()) return 0;
+  if (out.is_cut()) return cut_off();
   const ssize_t r = real().sendfile(out_fd, in_fd, offset, count);
   moved(in, out, count, r, ring::kSendfile);
   return r;
@@ -30,6 +32,8 @@ SIDREC_EXPORT ssize_t sendfile(int out_fd, int in_fd, off_t* offset, size_t coun
 SIDREC_EXPORT ssize_t sendfile64(int out_fd, int in_fd, off64_t* offset, size_t count) noexcept {
   const Subject in = begin_client(in_fd);
   const Subject out = begin_client(out_fd);
+  if (in.is_cut()) return 0;
+  if (out.is_cut()) return cut_off();
   const ssize_t r = real().sendfile64(out_fd, in_fd, offset, count);
   moved(in, out, count, r, ring::kSendfile);
   return r;
@@ -38,6 +42,8 @@ SIDREC_EXPORT ssize_t sendfile64(int out_fd, int in_fd, off64_t* offset, size_t 
 SIDREC_EXPORT ssize_t splice(int in_fd, off64_t* in_offset, int out_fd, off64_t* out_offset, size_t n, unsigned flags) {
   const Subject in = begin_client(in_fd);
   const Subject out = begin_client(out_fd);
+  if (in.is_cut()) return 0;
+  if (out.is_cut()) return cut_off();
   const ssize_t r = real().splice(in_fd, in_offset, out_fd, out_offset, n, flags);
   moved(in, out, n, r, ring::kSplice);
   return r;

@@ -133,7 +133,7 @@ enum GapWhy : uint8_t {
   kFault = 6,      // the host's buffer could not be read
 };
 
-enum ReleaseWhy : uint8_t { kClosed = 0, kExited = 1 };
+enum ReleaseWhy : uint8_t { kClosed = 0, kExited = 1, kCut = 2 };
 
 // A write has happened when it began: what answers it cannot be older. A write that blocked is not that old, so that
 // it need not come late into its trail.

@@ -212,6 +212,7 @@ bool load_settings() {
   if (lookup("SIDREC_INPUT", "input", value, sizeof value)) {
     s.input = !strcmp(value, "all") ? kInputAll : !strcmp(value, "none") ? kInputNone : kInputMasked;
   }
+  s.strict = lookup("SIDREC_OVERLOAD", "overload", value, sizeof value) && !strcmp(value, "strict");
   const char* debug = env_value("SIDREC_DEBUG");
   s.debug = debug && *debug && *debug != '0';
   copy_template_env();

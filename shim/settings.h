@@ -27,6 +27,7 @@ struct Settings {
   bool debug;
   Input input;
   const char* sid_source;  // "env", "config" or "default"
+  bool strict;             // no audit, no traffic: a connection that cannot be recorded is cut
   uint32_t patience_ms;    // how long one call may wait for room in its lane
   uint32_t ring_kib;       // of a process that accepts and serves; a forked child that only serves gets a quarter
 };

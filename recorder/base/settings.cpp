@@ -16,7 +16,7 @@
 namespace sidrec {
 namespace {
 
-constexpr std::array<std::string_view, 4> kShimKeys = {"sid", "patience_ms", "ring_kib", "input"};
+constexpr std::array<std::string_view, 5> kShimKeys = {"sid", "patience_ms", "ring_kib", "input", "overload"};
 constexpr std::string_view kInstalledName = "sidrec.json";
 constexpr size_t kMaxPath = 1000;
 

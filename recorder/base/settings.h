@@ -1,5 +1,5 @@
 // Settings: what an administrator may set for the recorder, from the JSON file whose path is in the ring's header
-// (SIDREC_CONFIG). One flat object; keys that are the shim's (sid, patience_ms, ring_kib, input) are
+// (SIDREC_CONFIG). One flat object; keys that are the shim's (sid, patience_ms, ring_kib, input, overload) are
 // passed over. What is missing, of another type or out of its limits keeps its default, with a complaint to be logged:
 // a mistake in a file must never stop a recording.
 #pragma once

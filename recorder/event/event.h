@@ -34,7 +34,7 @@ enum class EventKind : uint8_t {
 };
 enum class Direction : uint8_t { kIn = 0, kOut = 1, kErr = 2 };  // kErr: a command's stderr, on its way to the client
 inline constexpr size_t kDirections = 3;
-enum class CloseWhy : uint8_t { kClosed = 0, kExited = 1, kHostDied = 2, kNotAuthenticated = 3, kRecovered = 4 };
+enum class CloseWhy : uint8_t { kClosed = 0, kExited = 1, kHostDied = 2, kNotAuthenticated = 3, kRecovered = 4, kCut = 5 };
 enum class GapWhy : uint8_t { kOverflow = 1, kSplice, kSendfile, kDiscarded, kNoRing, kFault, kSpoolFull };
 enum class Via : uint8_t { kAccept = 0, kInherited = 1, kPassed = 2, kUnknown = 3, kConnect = 4 };
 enum class ChanKind : uint8_t { kPty = 1, kExec = 2, kForward = 3, kAgent = 4, kX11 = 5 };

@@ -32,6 +32,14 @@ T payload_of(const RingRecord& record) {
   return value;
 }
 
+CloseWhy close_why(uint8_t why) {
+  switch (why) {
+    case ring::kExited: return CloseWhy::kExited;
+    case ring::kCut: return CloseWhy::kCut;
+    default: return CloseWhy::kClosed;
+  }
+}
+
 template <size_t N>
 void copy_text(char (&to)[N], std::string_view from) {
   std::memcpy(to, from.data(), std::min(from.size(), N - 1));
@@ -358,7 +366,7 @@ OwnerId ConnectionTracker::on_chan_close(const RingRecord& record) {
   EventHeader header = header_of(record, EventKind::kChanClose);
   header.conn = subject->conn;
   header.chan = subject->chan;
-  header.why = static_cast<uint8_t>(record.header.why == ring::kExited ? CloseWhy::kExited : CloseWhy::kClosed);
+  header.why = static_cast<uint8_t>(close_why(record.header.why));
   end_folding(*subject, header.time_ns);
   ChanClose facts{};
   std::copy(std::begin(subject->flow.offset), std::end(subject->flow.offset), facts.bytes);
@@ -473,8 +481,7 @@ void ConnectionTracker::ask_later(Connection& connection, uint64_t now_ns, uint6
 void ConnectionTracker::ask(Connections::iterator at, uint64_t now_ns) {
   Connection& connection = at->second;
   if (connection.gone) {
-    const bool exited = connection.why == ring::kExited;
-    close_without_record(at, exited ? CloseWhy::kExited : CloseWhy::kClosed, now_ns);
+    close_without_record(at, close_why(connection.why), now_ns);
     return;
   }
   connection.gone = !still_held_(at->first, connection.open);
@@ -560,7 +567,7 @@ void ConnectionTracker::close(Connections::iterator at, EventHeader header) {
   facts.kernel_in_known = kernel_known(connection.last.in_known, facts.kernel_bytes_in, facts.bytes_in);
   facts.kernel_out_known = kernel_known(connection.last.out_known, facts.kernel_bytes_out, facts.bytes_out);
   if (header.lane != kNoLane) {
-    header.why = static_cast<uint8_t>(connection.why == ring::kExited ? CloseWhy::kExited : CloseWhy::kClosed);
+    header.why = static_cast<uint8_t>(close_why(connection.why));
   }
   const bool failed_login = connection.open.counted != 0 && connection.user.empty();
   if (failed_login) header.why = static_cast<uint8_t>(CloseWhy::kNotAuthenticated);

@@ -81,6 +81,7 @@ std::string_view word_of(CloseWhy why) {
     case CloseWhy::kHostDied: return "host died";
     case CloseWhy::kNotAuthenticated: return "not authenticated";
     case CloseWhy::kRecovered: return "recovered";
+    case CloseWhy::kCut: return "cut";
   }
   return "unknown";
 }

@@ -64,6 +64,38 @@ class Stalled(EndToEnd):
         self.assertEqual(connection.close["kernel_bytes_in"], len(client.sent))
 
 
+class Strict(EndToEnd):
+    def test_strict_cuts_what_cannot_be_recorded_and_says_so(self):
+        self.place.settings["overload"] = "strict"
+        for program in (Haproxy, Socat):
+            with self.subTest(program.__name__):
+                self.cuts(program)
+
+    def cuts(self, program):
+        sid = program.program
+        host = self.place.start(program(self.place.echo_backend()), sid=sid)
+        client = self.place.client(host).says(b"before")
+        self.place.recorded(client, sid)
+        (recorder,) = [each for each in self.place.recorders() if each.is_master_of(sid)]
+        os.kill(recorder.pid, signal.SIGSTOP)
+        try:
+            with self.assertRaises((OSError, AssertionError), msg="what cannot be recorded goes on"):
+                for _ in range(256):
+                    client.says(os.urandom(64 * 1024))
+        finally:
+            os.kill(recorder.pid, signal.SIGCONT)
+        self.assertTrue(processes.is_running(host.pid))
+        again = self.place.client(host).says(b"there is room again")
+        again.close()
+        client.close()
+        trail = self.place.ended_trail(sid)
+        connection, other = trail.connection_of(client.address), trail.connection_of(again.address)
+        self.assertEqual((connection.close["why"], connection.close["complete"]), ("cut", False))
+        self.assertTrue(trail.gaps)
+        self.assertLessEqual(sum(gap["len"] for gap in trail.gaps), 2 * 65536, "more passed than one call each way")
+        self.assertEqual(other.bytes["in"], b"there is room again")
+
+
 @unittest.skipUnless(os.geteuid() == 0, "only root can mount a small disk")
 class FullDisk(EndToEnd):
     def setUp(self):
