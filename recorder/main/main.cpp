@@ -135,10 +135,21 @@ Result<std::function<void(RingFacts&)>> installations_own(const Account& account
   });
 }
 
+// The threads of a killed recorder do not end at once: the host may see its death while one of them still holds the
+// lock.
+Result<RingFile> open_ring(const std::string& path, const std::optional<RingFacts>& known) {
+  constexpr int kTries = 50;
+  for (int tries = 0;; ++tries) {
+    auto ring = RingFile::open(path, known);
+    if (ring || ring.error().code != EAGAIN || tries == kTries) return ring;
+    ::usleep(2000);
+  }
+}
+
 int record_ring(const std::string& path, const Account& account, int signal_fd) {
   account.become_caller();
   const auto known = Journal::facts_beside(path);
-  auto ring = RingFile::open(path, known);
+  auto ring = open_ring(path, known);
   // From here on it is our user's, who may adopt it when we have died.
   if (ring && account.is_installed()) (void)::fchown(ring->fd(), account.user(), account.group());
   if (auto settled = account.settle(); !settled) return kCannotRun;

@@ -152,14 +152,15 @@ Steps steps_to_clear(const Places& places) {
   return steps;
 }
 
-std::string recorded_processes() {
+std::string recorded_processes(const Places& places) {
   std::string names;
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator("/proc", failed)) {
     const std::string number = entry.path().filename().string();
     if (number.find_first_not_of("0123456789") != std::string::npos) continue;
     const pid_t pid = std::stoi(number);
-    if (mappings_of(file_text("/proc/" + number + "/maps")).library.empty()) continue;
+    const std::string library = mappings_of(file_text("/proc/" + number + "/maps")).library;
+    if (!library.starts_with(places.library)) continue;  // " (deleted)" may follow
     names += (names.empty() ? "" : ", ") + fs::path(program_of(pid)).filename().string() + " (" + number + ")";
   }
   return names;

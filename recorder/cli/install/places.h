@@ -26,8 +26,8 @@ Steps steps_to_prepare(const Places& places);
 // All but the audit directory with trails in it, and the user whose these are.
 Steps steps_to_clear(const Places& places);
 
-// Those that the library is loaded in: "haproxy (4711), socat (4712)".
-std::string recorded_processes();
+// Those that this installation's library is loaded in: "haproxy (4711), socat (4712)".
+std::string recorded_processes(const Places& places);
 // What stays for good, and why: "" if nothing does.
 std::string what_stays(const Places& places);
 

@@ -71,7 +71,7 @@ int uninstall_all(const UninstallOptions& options) {
   if (!places) return fail(places.error().message);
   auto done = carry_out_or_show(steps_for_all_services(), options.dry_run, reload_service_manager);
   if (!done) return fail(done.error().message);
-  if (const std::string processes = recorded_processes(); !processes.empty() && !options.dry_run) {
+  if (const std::string processes = recorded_processes(*places); !processes.empty() && !options.dry_run) {
     return fail("these are still recorded, so the recorder, its user and its directories stay: " + processes +
                 "; restart their services, then run \"sidrec uninstall\" again");
   }
