@@ -27,7 +27,10 @@ Folding::Folding(What what, bool speaks_ssh) : what_(what), state_(State::kSniff
   if (!speaks_ssh) recognise_nothing();
 }
 
-void Folding::keep(Direction dir, std::string_view bytes) { run(dir).keep(bytes, out_.pieces); }
+// A reader that gives up says so of both directions, also of one that has had no byte yet.
+void Folding::keep(Direction dir, std::string_view bytes) {
+  if (auto& run = runs_[static_cast<size_t>(dir)]) run->keep(bytes, out_.pieces);
+}
 void Folding::bulk(Direction dir, std::string_view bytes) { run(dir).bulk(bytes, out_.pieces); }
 void Folding::undecided(Direction dir, std::string_view bytes) { run(dir).undecided(bytes, out_.pieces); }
 void Folding::transferred(const TransferFacts& facts) { out_.transfers.push_back(facts); }

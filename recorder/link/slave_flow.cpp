@@ -104,6 +104,9 @@ Result<void> SlaveFlow::on_wait(const Wait& wait, uint64_t now_ns) {
 }
 
 Result<void> SlaveFlow::on_commit(const Commit& commit) {
+  const bool sound = std::all_of(commit.marks.begin(), commit.marks.end(),
+                                 [](const CommitMark& mark) { return mark.lane == kNoLane || mark.lane < kMaxLanes; });
+  if (!sound) return Error{"COMMIT of a lane that cannot be"};
   for (const CommitMark& mark : commit.marks) {
     if (mark.lane == kNoLane) {
       if (std::find(no_lane_marks_.begin(), no_lane_marks_.end(), mark.pos) == no_lane_marks_.end()) {
@@ -111,7 +114,6 @@ Result<void> SlaveFlow::on_commit(const Commit& commit) {
       }
       continue;
     }
-    if (mark.lane >= kMaxLanes) return Error{"COMMIT of a lane that cannot be"};
     const auto known =
         std::find_if(marks_.begin(), marks_.end(), [&mark](const CommitMark& m) { return m.lane == mark.lane; });
     if (known == marks_.end()) {

@@ -65,6 +65,15 @@ LineKind kind_of(std::string_view ev) {
 
 bool has_span(LineKind kind) { return kind == LineKind::kData || kind == LineKind::kGap; }
 
+// Whether the keys that all kinds share have been taken, and none was passed over for being written in another way.
+bool is_behind_common_keys(std::string_view rest) {
+  if (!rest.starts_with(",\"")) return rest.starts_with("}");
+  const size_t end = rest.find('"', 2);
+  if (end == std::string_view::npos || !rest.substr(end).starts_with("\":")) return false;
+  const std::string_view key = rest.substr(2, end - 2);
+  return key != "rec" && key != "pos" && key != "conn" && key != "chan";
+}
+
 bool take_position(Taker& taker, LineFacts& facts) {
   facts.lane = kNoLane;
   return (taker.take("-") || taker.number(*facts.lane)) && taker.take(":") && taker.number(facts.pos);
@@ -117,7 +126,7 @@ bool LineFactsReader::read_our_order(std::string_view line, LineFacts& facts) {
   if (taker.take(",\"pos\":\"") && !(take_position(taker, facts) && taker.take("\""))) return false;
   if (taker.take(",\"conn\":\"") && !taker.text(facts.conn)) return false;
   if (taker.take(",\"chan\":\"") && !taker.text(facts.chan)) return false;
-  if (has_span(facts.kind) && !take_span(taker, facts)) return false;
+  if (has_span(facts.kind) ? !take_span(taker, facts) : !is_behind_common_keys(taker.rest())) return false;
   return taker.rest().ends_with("}");
 }
 
