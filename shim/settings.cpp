@@ -165,6 +165,15 @@ long make_dir(const char* path) {
   return sys::call(SYS_faccessat2, AT_FDCWD, sys::arg(path), W_OK | X_OK, AT_EACCESS);
 }
 
+// Whoever else owns a run directory could take rings out of it, or put his own into it (DESIGN D5).
+bool is_safe(const char* path, bool is_run_dir) {
+  struct stat st;
+  if (sys::call(SYS_stat, sys::arg(path), sys::arg(&st)) < 0) return true;  // what cannot be seen is told of as such
+  const bool trusted = st.st_uid == 0 || st.st_uid == static_cast<uid_t>(sys::call(SYS_geteuid)) ||
+                       (g_settings.recorder_uid && st.st_uid == g_settings.recorder_uid);
+  return !(st.st_mode & S_IWOTH) && (trusted || !is_run_dir);
+}
+
 // Directories for the recorder to write to: 0, or one line has said what to do.
 bool make_dirs() {
   const char* remedy =
@@ -178,7 +187,11 @@ bool make_dirs() {
                           {"cannot write to the audit directory (SIDREC_AUDIT_DIR)", g_settings.audit_dir.c_str()}};
   for (const Place& place : places) {
     const long e = make_dir(place.path);
-    if (e == 0) continue;
+    if (e == 0 && is_safe(place.path, place.path != g_settings.audit_dir.c_str())) continue;
+    if (e == 0) {
+      complain("others could change what is in", place.path, 0, "give it to this user (chown), and chmod o-w it");
+      return false;
+    }
     complain(place.what, place.path, e, remedy);
     return false;
   }

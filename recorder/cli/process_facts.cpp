@@ -13,6 +13,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "recorder/base/file_lock.h"
 #include "recorder/base/unique_fd.h"
 #include "recorder/cli/file_text.h"
 #include "recorder/cli/library.h"
@@ -178,10 +179,7 @@ std::vector<pid_t> children_of(pid_t pid) {
 
 bool has_recorder(pid_t pid, const MappedRing& ring) {
   const UniqueFd fd = open_ring(pid, ring);
-  struct flock whole {};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  return fd && fcntl(fd.get(), F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+  return fd && is_locked_by_another(fd.get());
 }
 
 Result<ProcessFacts> facts_of_process(pid_t pid) {

@@ -9,10 +9,13 @@
 #include <cstdio>
 #include <cstring>
 
+#include "recorder/base/file_lock.h"
 #include "recorder/link/messages.h"
 
 namespace sidrec::link {
 namespace {
+
+constexpr char kLockName[] = ".lock";
 
 // A unix address for a path of any length. Keeps the directory open while the address is in use.
 struct Address {
@@ -80,6 +83,33 @@ Result<void> make_directory(const std::string& path) {
   return errno_error("cannot make " + path);
 }
 
+// Room for one descriptor that goes with a message (SCM_RIGHTS, unix(7)); more than one do not arrive.
+class Passed {
+ public:
+  void make_room(msghdr& message) {
+    message.msg_control = room_;
+    message.msg_controllen = sizeof room_;
+  }
+  void put(msghdr& message, int fd) {
+    make_room(message);
+    cmsghdr* control = CMSG_FIRSTHDR(&message);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(control), &fd, sizeof fd);
+  }
+  static UniqueFd take(msghdr& message) {
+    const cmsghdr* control = CMSG_FIRSTHDR(&message);
+    if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) return UniqueFd();
+    int fd = -1;
+    if (control->cmsg_len == CMSG_LEN(sizeof fd)) std::memcpy(&fd, CMSG_DATA(control), sizeof fd);
+    return UniqueFd(fd);
+  }
+
+ private:
+  alignas(cmsghdr) char room_[CMSG_SPACE(sizeof(int))] = {};
+};
+
 ConnectOutcome failed(Error error) { return {ConnectResult::kFailed, {}, std::move(error)}; }
 
 }  // namespace
@@ -98,10 +128,12 @@ ConnectOutcome connect_to(const std::string& path) {
       case ECONNREFUSED: return {ConnectResult::kRefused, {}};
       case EAGAIN:
       case EINTR: return {ConnectResult::kAgain, {}};
-      default: return failed(errno_error("cannot connect to " + path));
+      default: return {ConnectResult::kRefused, {}, errno_error("cannot connect to " + path)};
     }
   }
-  if (auto peer = check_peer(fd.get()); !peer) return failed(peer.error());
+  if (auto peer = check_peer(fd.get()); !peer) {
+    return {ConnectResult::kRefused, {}, Error{path + ": " + peer.error().message, EPERM}};
+  }
   if (auto buffer = raise_send_buffer(fd.get()); !buffer) return failed(buffer.error());
   return {ConnectResult::kConnected, std::move(fd)};
 }
@@ -137,11 +169,13 @@ Result<UniqueFd> accept_one(int listener) {
   return fd;
 }
 
-Result<SendResult> send_message(int fd, std::string_view head, std::string_view body) {
+Result<SendResult> send_message(int fd, std::string_view head, std::string_view body, int shown) {
   iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}};
   msghdr message{};
   message.msg_iov = parts;
   message.msg_iovlen = body.empty() ? 1 : 2;
+  Passed passed;
+  if (shown >= 0) passed.put(message, shown);
   for (;;) {
     if (::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return SendResult::kSent;
     switch (errno) {
@@ -163,13 +197,16 @@ size_t ReceiveBuffer::size() {
   return kMaxDatagramBytes;
 }
 
-Result<Received> receive_message(int fd, ReceiveBuffer& buffer) {
+Result<Received> receive_message(int fd, ReceiveBuffer& buffer, UniqueFd* shown) {
   iovec part{buffer.data(), ReceiveBuffer::size()};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
+  Passed passed;
+  if (shown != nullptr) passed.make_room(message);
   for (bool reset = false;;) {
-    const ssize_t got = ::recvmsg(fd, &message, MSG_DONTWAIT);
+    const ssize_t got = ::recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (shown != nullptr && got >= 0) *shown = passed.take(message);
     if (got > 0) {
       if (message.msg_flags & MSG_TRUNC) return Error{"oversized datagram", EMSGSIZE};
       return Received{Received::Kind::kMessage, {buffer.data(), static_cast<size_t>(got)}};
@@ -184,13 +221,18 @@ Result<Received> receive_message(int fd, ReceiveBuffer& buffer) {
   }
 }
 
-Result<LockOutcome> lock_directory(const std::string& path) {
+Result<DirectoryLock> lock_directory(const std::string& path) {
   if (auto made = make_directory(path); !made) return made.error();
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd) return errno_error("cannot open " + path);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return LockOutcome{true, std::move(fd)};
-  if (errno == EWOULDBLOCK || errno == EINTR) return LockOutcome{false, {}};
-  return errno_error("cannot lock " + path);
+  UniqueFd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!dir) return errno_error("cannot open " + path);
+  UniqueFd lock(::openat(dir.get(), kLockName, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+  if (!lock) return errno_error("cannot open " + path + "/" + kLockName);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK || errno == EINTR) return DirectoryLock{};
+    return errno_error("cannot lock " + path + "/" + kLockName);
+  }
+  (void)lock_file(dir.get(), F_RDLCK);  // not on every file system: then it is only not seen
+  return DirectoryLock{std::move(lock), std::move(dir)};
 }
 
 }  // namespace sidrec::link

@@ -28,15 +28,15 @@ inline constexpr int kSendBufferBytes = 1024 * 1024;
 enum class ConnectResult : uint8_t {
   kConnected,
   kAbsent,   // no such path
-  kRefused,  // a path nobody listens at any more
+  kRefused,  // a path nobody of ours listens at: left by a master that died, or put there by a stranger (`error`)
   kAgain,    // a listener whose backlog is full: it lives
-  kFailed,   // no rights, not a socket of ours: see `error`
+  kFailed,   // for reasons of our own: see `error`
 };
 
 struct ConnectOutcome {
   ConnectResult result;
   UniqueFd fd;    // kConnected
-  Error error{};  // kFailed
+  Error error{};  // kFailed; kRefused, where it is worth a word
 };
 // A path longer than sun_path is reached through its directory.
 ConnectOutcome connect_to(const std::string& path);
@@ -52,8 +52,9 @@ enum class SendResult : uint8_t {
   kAgain,  // the peer's queue is full: wait for EPOLLOUT, send the same again
   kGone,   // the peer is gone; what it sent before can still be read
 };
-// One datagram, made of two parts so that a body needs no copy behind its header. Never raises SIGPIPE.
-Result<SendResult> send_message(int fd, std::string_view head, std::string_view body = {});
+// One datagram, made of two parts so that a body needs no copy behind its header. Never raises SIGPIPE. `shown`: a
+// descriptor that goes with it.
+Result<SendResult> send_message(int fd, std::string_view head, std::string_view body = {}, int shown = -1);
 
 // Room for the largest datagram, aligned for parse_event.
 class ReceiveBuffer {
@@ -71,14 +72,20 @@ struct Received {
   std::string_view datagram;  // kMessage: within the buffer, until the next call
 };
 // One datagram. A larger one than the buffer is an error. A peer that went away with unread input makes the kernel
-// say ECONNRESET once, before what it had sent: that is passed over.
-Result<Received> receive_message(int fd, ReceiveBuffer& buffer);
+// say ECONNRESET once, before what it had sent: that is passed over. `shown`: the descriptor that came with it, if any;
+// where null, none arrives.
+Result<Received> receive_message(int fd, ReceiveBuffer& buffer, UniqueFd* shown = nullptr);
 
-struct LockOutcome {
-  bool got;
-  UniqueFd fd;  // holds the lock for as long as it is open
+// Held for as long as it is open.
+struct DirectoryLock {
+  UniqueFd lock;
+  UniqueFd sign;  // shows it to those who may read the directory
+
+  explicit operator bool() const { return static_cast<bool>(lock); }
 };
-// The exclusive lock of a directory, without waiting. Makes the directory (mode 0750), and its parents, when missing.
-Result<LockOutcome> lock_directory(const std::string& path);
+// The exclusive lock of a directory, without waiting; none where another process has it. Makes the directory (mode
+// 0750) and its parents, when missing. The lock is on a file in there that only its owner can open, so nobody else can
+// hold it (docs/decisions/0013).
+Result<DirectoryLock> lock_directory(const std::string& path);
 
 }  // namespace sidrec::link

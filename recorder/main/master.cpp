@@ -238,7 +238,9 @@ std::string Master::report(uint64_t now_ns) const {
 
 void Master::hear(Peer& peer, uint64_t now_ns) {
   for (int heard = 0; peer.readable && heard < kMaxHeard; ++heard) {
-    const auto received = link::receive_message(peer.socket.get(), buffer_);
+    UniqueFd shown;
+    const bool is_new = peer.link.state() == link::LinkState::kNew;
+    const auto received = link::receive_message(peer.socket.get(), buffer_, is_new ? &shown : nullptr);
     if (!received) return drop(peer, received.error());
     if (received->kind == link::Received::Kind::kEnd) {
       peer.gone = true;
@@ -247,7 +249,11 @@ void Master::hear(Peer& peer, uint64_t now_ns) {
     if (received->kind == link::Received::Kind::kAgain) break;
     const auto said = peer.link.receive(received->datagram, now_ns);
     if (!said) return drop(peer, said.error());
-    if (*said == MasterPeer::Heard::kHello) on_hello(peer, now_ns);
+    if (*said == MasterPeer::Heard::kHello) {
+      const std::string ring = ring_path(around_.ring.run_dir, peer.link.hello().rec);
+      if (!holds_ring(shown.get(), ring)) return drop(peer, Error{"HELLO without being the reader of " + ring});
+      on_hello(peer, now_ns);
+    }
     if (*said == MasterPeer::Heard::kStatus) peer.link.report(report(now_ns));
   }
   peer.readable = false;  // level-triggered: what is left comes up again

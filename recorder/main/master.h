@@ -28,7 +28,7 @@ namespace sidrec {
 class Master {
  public:
   struct Place {
-    UniqueFd lock;
+    link::DirectoryLock lock;
     UniqueFd listener;
     std::string socket_path;
   };

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "recorder/base/clock.h"
+#include "recorder/base/file_lock.h"
 #include "recorder/base/unique_fd.h"
 #include "recorder/main/journal.h"
 
@@ -20,12 +21,7 @@ namespace fs = std::filesystem;
 constexpr uint64_t kNewNs = 10 * kSecond;
 
 // A recorder's lock, see ring_file.h.
-bool has_recorder(int fd) {
-  struct flock whole {};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  return ::fcntl(fd, F_OFD_GETLK, &whole) != 0 || whole.l_type != F_UNLCK;
-}
+bool has_recorder(int fd) { return is_locked_by_another(fd); }
 
 // Its host's.
 bool is_dead(int fd) {

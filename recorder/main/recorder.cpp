@@ -83,7 +83,7 @@ void Recorder::restore() {
       if (found) told = std::move(*found);
     }
     const auto open =
-        roles_.at(owner)->restore(goes_on ? std::optional(session) : std::nullopt, std::move(told), now_ns);
+        roles_.at(owner)->restore(goes_on ? std::optional(session) : std::nullopt, std::move(told), counts, now_ns);
     for (const OpenConnection& connection : open) tracker_.restore(owner, connection, now_ns);
     around_.log.warn("goes on with " + encode_sid(sid) + ", " + std::to_string(open.size()) +
                      " connections, where another recorder has ended");

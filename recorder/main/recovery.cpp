@@ -58,15 +58,15 @@ std::string sid_of(const TrailFile& trail) {
   return parsed ? string_at(*parsed, "sid") : std::string();
 }
 
-// Under the lock of the SID, or not at all.
-bool end_trail(const std::string& sid, const std::string& audit_dir, const MasterIdentity& self, Sealing& sealing) {
-  if (!Trail::find_unfinished(audit_dir, sid)) return true;
-  const auto locked = link::lock_directory(sid_dir(audit_dir, sid));
+// Under the lock of the SID, or not at all. Whoever has a ring of that session may be on his way to go on with it.
+bool end_trail(const std::string& sid, const RecoveryDirs& dirs, const MasterIdentity& self, Sealing& sealing) {
+  if (!Trail::find_unfinished(dirs.audit_dir, sid)) return true;
+  const auto locked = link::lock_directory(sid_dir(dirs.audit_dir, sid));
   if (!locked) return complain(locked.error().message);
-  if (!locked->got) return true;
-  const auto unfinished = Trail::find_unfinished(audit_dir, sid);
-  if (!unfinished) return true;
-  Trail ended(audit_dir, sid, sealing.settings());
+  if (!*locked) return true;
+  const auto unfinished = Trail::find_unfinished(dirs.audit_dir, sid);
+  if (!unfinished || !find_members(dirs.run_dir, {sid, unfinished->session, true}).empty()) return true;
+  Trail ended(dirs.audit_dir, sid, sealing.settings());
   const uint64_t now_ns = monotonic_ns();
   if (auto resumed = ended.resume({unfinished->session, wall_clock_offset_ns(), 0}, self, now_ns); !resumed) {
     return complain(resumed.error().message);
@@ -90,7 +90,7 @@ bool recover(const RecoveryDirs& dirs, const MasterIdentity& self, Sealing& seal
     const std::string sid = sid_of(trail);
     if (sid_dir(dirs.audit_dir, sid) != trail.dir) continue;  // not a whole line in it
     seen.insert(trail.dir);
-    good = end_trail(sid, dirs.audit_dir, self, sealing) && good;
+    good = end_trail(sid, dirs, self, sealing) && good;
   }
   return good;
 }

@@ -57,7 +57,7 @@ void Role::follow(Step step, uint64_t now_ns) {
         break;
       case Step::kPause:
         slave_.reset();
-        lock_.reset();
+        lock_ = {};
         step = Step::kNone;
         break;
       case Step::kSlave:
@@ -68,7 +68,7 @@ void Role::follow(Step step, uint64_t now_ns) {
 
 Role::Step Role::connect(uint64_t now_ns) {
   auto outcome = link::connect_to(socket_path(around_.ring.run_dir, sid_));
-  if (outcome.result == link::ConnectResult::kFailed) complain(outcome.error);
+  if (!outcome.error.message.empty()) complain(outcome.error);
   connection_ = std::move(outcome.fd);
   return election_.on_connect(outcome.result, now_ns);
 }
@@ -81,12 +81,12 @@ Role::Step Role::lock(uint64_t now_ns) {
     election_.on_lock(true, now_ns);
     return election_.on_bind(false, now_ns);  // the pause for what an administrator must mend
   }
-  if (locked->got && leaves_it_to_a_successor()) {
+  if (*locked && leaves_it_to_a_successor()) {
     election_.on_lock(true, now_ns);
     return election_.on_bind(false, now_ns);
   }
-  lock_ = std::move(locked->fd);
-  return election_.on_lock(locked->got, now_ns);
+  lock_ = std::move(*locked);
+  return election_.on_lock(static_cast<bool>(lock_), now_ns);
 }
 
 // What recorders have left in their rings belongs to a session before ours (DESIGN D12): successors become its master
@@ -129,10 +129,11 @@ void Role::look_into_lost_session() {
 }
 
 std::vector<OpenConnection> Role::restore(const std::optional<SessionIdentity>& session, OpenConnections told,
-                                          uint64_t now_ns) {
+                                          const CountsLine& counts, uint64_t now_ns) {
   known_ = session;
   if (auto left = spool_.take_over(); left) {
     for_each_event(*left, [&](const EventHeader& header, auto payload) {
+      if (!counts(header.lane, header.pos)) return;  // its recorder died before it freed the ring of it
       told.note({&header, payload});
       append_to_flow(header, payload);
     });

@@ -26,6 +26,7 @@
 #include "recorder/main/spool.h"
 #include "recorder/main/stored.h"
 #include "recorder/main/surroundings.h"
+#include "recorder/trail/open_connections.h"
 
 namespace sidrec {
 
@@ -37,9 +38,9 @@ class Role {
   void append(const EventHeader& header, std::string_view payload, uint64_t now_ns);
 
   // Before any event: what this ring's recorder before us had of the SID. `session`: the one it was in, if that goes
-  // on; `told`: by its trail. What is open after all that was left in the spool.
+  // on; `told`: by its trail; `counts`: what the ring holds no more. What is open after all that was left in the spool.
   std::vector<OpenConnection> restore(const std::optional<SessionIdentity>& session, OpenConnections told,
-                                      uint64_t now_ns);
+                                      const CountsLine& counts, uint64_t now_ns);
 
   struct Needs {
     bool room;  // the host may soon run out of it: what must wait for a master has to go to the spool
@@ -100,7 +101,7 @@ class Role {
   std::optional<SessionIdentity> known_;
   Stored stored_;
   bool in_doubt_ = false;  // a master was lost that may have written what it has not acknowledged
-  UniqueFd lock_;
+  link::DirectoryLock lock_;
   UniqueFd connection_;
   std::unique_ptr<Slave> slave_;
   std::unique_ptr<Master> master_;

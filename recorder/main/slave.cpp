@@ -20,8 +20,8 @@ Slave::Slave(Surroundings& around, link::SlaveFlow& flow, UniqueFd socket)
   });
 }
 
-bool Slave::send(std::string_view head, std::string_view body) {
-  const auto sent = link::send_message(socket_.get(), head, body);
+bool Slave::send(std::string_view head, std::string_view body, int shown) {
+  const auto sent = link::send_message(socket_.get(), head, body, shown);
   if (!sent) around_.log.warn("to the master: " + sent.error().message);
   // Gone: what it had said is still to be heard, and then its end.
   blocked_ = !sent || *sent != SendResult::kSent;
@@ -30,7 +30,7 @@ bool Slave::send(std::string_view head, std::string_view body) {
   return !blocked_;
 }
 
-bool Slave::say_hello(const link::Hello& hello) { return send(link_.hello(hello)); }
+bool Slave::say_hello(const link::Hello& hello) { return send(link_.hello(hello), {}, around_.ring_fd); }
 
 void Slave::note_commit(std::string_view datagram) {
   const auto message = link::decode(datagram);

@@ -40,7 +40,7 @@ class Slave {
   uint64_t committed(uint32_t lane) const { return committed_[lane]; }
 
  private:
-  bool send(std::string_view head, std::string_view body = {});
+  bool send(std::string_view head, std::string_view body = {}, int shown = -1);
   void note_commit(std::string_view datagram);
   News hear_one(uint64_t now_ns, bool& more);
 

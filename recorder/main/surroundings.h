@@ -13,6 +13,7 @@ namespace sidrec {
 
 struct Surroundings {
   const RingFacts& ring;
+  int ring_fd;  // locked: shown to masters
   const Settings& settings;
   Log& log;
   Poller& poller;

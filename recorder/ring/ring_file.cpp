@@ -11,6 +11,8 @@
 #include <memory>
 #include <utility>
 
+#include "recorder/base/file_lock.h"
+
 namespace sidrec {
 namespace {
 
@@ -93,16 +95,22 @@ Result<RingFile> RingFile::open(const std::string& path, const std::optional<Rin
   const size_t bytes = ring::ring_bytes(facts->lanes, facts->lane_bytes);
   if (static_cast<uint64_t>(found.st_size) < bytes) return Error{path + ": a ring that is cut short", EINVAL};
 
-  struct flock whole {};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  if (::fcntl(fd.get(), F_OFD_SETLK, &whole) != 0) {
+  if (!lock_file(fd.get(), F_WRLCK)) {
     if (errno == EACCES) errno = EAGAIN;
     return errno_error("cannot lock " + path);
   }
   void* map = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (map == MAP_FAILED) return errno_error("cannot map " + path);
   return RingFile(path, std::move(fd), map, bytes, std::move(*facts));
+}
+
+bool holds_ring(int fd, const std::string& path) {
+  const UniqueFd other(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat shown {
+  }, there{};
+  if (!other || ::fstat(fd, &shown) != 0 || ::fstat(other.get(), &there) != 0) return false;
+  const bool same = shown.st_dev == there.st_dev && shown.st_ino == there.st_ino;
+  return same && is_locked_by_another(other.get()) && !is_locked_by_another(fd);
 }
 
 RingFile::RingFile(std::string path, UniqueFd fd, void* map, size_t bytes, RingFacts facts)

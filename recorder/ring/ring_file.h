@@ -34,6 +34,9 @@ struct RingFacts {
   std::string env;  // NAME=value, each ended by NUL
 };
 
+// Whether `fd` is the very description by which the ring at `path` is locked: only that ring's recorder can show it.
+bool holds_ring(int fd, const std::string& path);
+
 // The id of a ring becomes a file's name and goes over the link, which allows the same letters.
 bool is_plain_name(const std::string& name);
 

@@ -1,7 +1,7 @@
 // Trail: the storage engine that writes one session's JSON-lines file, docs/trail-format.md. For a master only.
 //
 // Invariants
-//  1. One writer: the caller holds the flock of the SID's directory (DESIGN D5) for as long as it uses a Trail.
+//  1. One writer: the caller holds the lock of the SID's directory (DESIGN D5) for as long as it uses a Trail.
 //  2. Lines are whole and in order: what commit() could not write stays gathered, and the next commit() goes on at
 //     the very byte. Only a death in between leaves a torn line; the next master cuts it and says so.
 //  3. seq is dense over all masters; ts never falls but on lines that say "late":true, whoever says so first, the

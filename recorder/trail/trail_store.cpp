@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <map>
 #include <memory>
 
+#include "recorder/base/file_lock.h"
 #include "recorder/base/sid_path.h"
 #include "recorder/base/unique_fd.h"
 
@@ -81,7 +81,7 @@ bool is_live(const TrailFile& trail) {
   const auto segment = parse_segment_name({target.data(), length > 0 ? static_cast<size_t>(length) : 0});
   if (!segment || segment->session() != trail.session) return false;
   const UniqueFd dir(open(trail.dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return dir && flock(dir.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  return dir && is_locked_by_another(dir.get());
 }
 
 }  // namespace sidrec

@@ -26,8 +26,8 @@ Result<std::vector<TrailFile>> trails_of_store(const std::string& audit_dir);
 // By its path alone; no session where that is no trail's name.
 TrailFile trail_file(const std::string& path);
 
-// A master holds the lock of the SID's directory (DESIGN D5) and `.live` names a segment of this trail. Looks by trying
-// the lock for a moment: a recorder that loses its election in that very moment asks again.
+// A master holds the lock of the SID's directory, which its sign shows (recorder/link/socket.h), and `.live` names a
+// segment of this trail.
 bool is_live(const TrailFile& trail);
 
 }  // namespace sidrec

@@ -281,3 +281,13 @@ class Crash(EndToEnd):
         self.assertEqual(self.recover(), "")
         self.goes_on([client], b"after")
         self.ended([client])
+
+    def test_recover_lets_alone_what_a_recorder_on_its_way_will_go_on_with(self):
+        host = self.place.start(Haproxy(self.place.echo_backend()))
+        client = self.place.client(host).says(b"before")
+        self.place.recorded(client)
+        (recorder,) = self.place.recorders()
+        self.kill(recorder.pid)  # the host, idle, does not know yet
+        self.assertEqual(self.recover(), "")
+        self.goes_on([client], b"after")
+        self.ended([client])

@@ -1,8 +1,8 @@
 // sidrec verify, run as a process; the keys it and the recorder take; its progress.
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include "recorder/cli/progress.h"
+#include "recorder/link/socket.h"
 #include "tests/unit/command_line_vocabulary.h"
 #include "tests/unit/seal_keys.h"
 
@@ -53,8 +53,8 @@ TEST_F(Verify, of_all_sessions_says_each_and_ends_with_the_worst) {
 
 TEST_F(Verify, of_a_live_trail_says_how_much_is_not_sealed_yet) {
   ping_and_pong();
-  const UniqueFd lock(open((store / kSid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  ASSERT_EQ(flock(lock.get(), LOCK_EX), 0);
+  const auto lock = link::lock_directory(store / kSid);
+  ASSERT_TRUE(lock && *lock);
   const Said said = sidrec({"verify"});
   EXPECT_EQ(said.code, 0) << said.err;
   const std::string bytes = std::to_string(contents(file()).size()) + " bytes";

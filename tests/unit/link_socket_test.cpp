@@ -62,7 +62,7 @@ TEST_F(LinkSocket, a_missing_path_is_absent_and_a_stale_one_refused) {
   EXPECT_EQ(connect_to(path()).result, ConnectResult::kRefused);
 }
 
-TEST_F(LinkSocket, a_path_of_another_kind_is_a_failure_with_a_reason) {
+TEST_F(LinkSocket, a_path_of_another_kind_is_nobodys_and_told) {
   UniqueFd stream(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
@@ -70,7 +70,7 @@ TEST_F(LinkSocket, a_path_of_another_kind_is_a_failure_with_a_reason) {
   ASSERT_EQ(::bind(stream.get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
   ASSERT_EQ(::listen(stream.get(), 1), 0);
   const auto outcome = connect_to(path());
-  EXPECT_EQ(outcome.result, ConnectResult::kFailed);
+  EXPECT_EQ(outcome.result, ConnectResult::kRefused);
   EXPECT_NE(outcome.error.message.find(path()), std::string::npos);
 }
 
@@ -196,7 +196,7 @@ TEST_F(LinkSocket, all_descriptors_close_on_exec_and_do_not_block) {
   join();
   auto lock = lock_directory(path("lock"));
   ASSERT_TRUE(lock);
-  for (const int fd : {listener_.get(), slave_.get(), master_.get(), lock->fd.get()}) {
+  for (const int fd : {listener_.get(), slave_.get(), master_.get(), lock->lock.get(), lock->sign.get()}) {
     EXPECT_TRUE(::fcntl(fd, F_GETFD) & FD_CLOEXEC);
   }
   for (const int fd : {listener_.get(), slave_.get(), master_.get()}) EXPECT_TRUE(::fcntl(fd, F_GETFL) & O_NONBLOCK);
@@ -222,7 +222,7 @@ TEST_F(LinkSocket, a_stranger_is_not_accepted_and_not_served_as_a_master) {
   ASSERT_EQ(::chmod(directory_.c_str(), 0755), 0);
   ASSERT_EQ(::chmod(path().c_str(), 0666), 0) << "as if the mode had not kept him out already";
   // He refuses us, as the listener is not of his user; and we refuse him.
-  EXPECT_EQ(as_another_user([&] { return connect_to(path()).result == ConnectResult::kFailed ? 0 : 1; }), 0);
+  EXPECT_EQ(as_another_user([&] { return connect_to(path()).error.code; }), EPERM);
   auto stranger = accept_one(listener->get());
   ASSERT_FALSE(stranger);
   EXPECT_NE(stranger.error().message.find("user 65534"), std::string::npos) << stranger.error().message;
@@ -233,14 +233,27 @@ TEST_F(LinkSocket, a_stranger_is_not_accepted_and_not_served_as_a_master) {
 TEST_F(LinkSocket, a_directory_has_one_lock_that_ends_with_its_holder) {
   auto first = lock_directory(path("audit/sid"));
   ASSERT_TRUE(first) << first.error().message;
-  EXPECT_TRUE(first->got);
+  EXPECT_TRUE(*first);
   auto second = lock_directory(path("audit/sid"));
   ASSERT_TRUE(second);
-  EXPECT_FALSE(second->got);
-  first->fd.reset();
+  EXPECT_FALSE(*second);
+  *first = {};
   auto third = lock_directory(path("audit/sid"));
   ASSERT_TRUE(third);
-  EXPECT_TRUE(third->got);
+  EXPECT_TRUE(*third);
+}
+
+TEST_F(LinkSocket, who_may_only_read_a_directory_sees_its_lock_and_cannot_take_it) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
+  ASSERT_EQ(::chmod(directory_.c_str(), 0755), 0);
+  const std::string locked = path("sid");
+  const auto lock = lock_directory(locked);
+  ASSERT_TRUE(lock && *lock);
+  ASSERT_EQ(::chmod(locked.c_str(), 0755), 0);
+  EXPECT_EQ(as_another_user([&] { return lock_directory(locked).error().code; }), EACCES);
+  const UniqueFd reader(::open(locked.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::flock(reader.get(), LOCK_EX | LOCK_NB), 0) << "what others do to the directory is in nobody's way";
+  EXPECT_FALSE(*lock_directory(locked));
 }
 
 TEST_F(LinkSocket, a_missing_directory_is_made_for_owner_and_group) {

@@ -2,13 +2,13 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
 #include <chrono>
 #include <functional>
 
+#include "recorder/link/socket.h"
 #include "tests/unit/command_line_vocabulary.h"
 
 namespace sidrec::trail_test {
@@ -49,8 +49,8 @@ TEST_F(CommandLine, ls_shows_a_session_with_its_figures) {
 TEST_F(CommandLine, ls_tells_live_from_unfinished) {
   ping_and_pong();
   EXPECT_EQ(nlohmann::json::parse(sidrec({"ls", "--json"}).out)["state"], "unfinished");
-  const UniqueFd dir(open((store / kSid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  ASSERT_EQ(flock(dir.get(), LOCK_EX | LOCK_NB), 0);
+  const auto lock = link::lock_directory(store / kSid);
+  ASSERT_TRUE(lock && *lock);
   EXPECT_EQ(nlohmann::json::parse(sidrec({"ls", "--json"}).out)["state"], "live");
 }
 

@@ -1,5 +1,5 @@
-#include <sys/file.h>
 
+#include "recorder/link/socket.h"
 #include "recorder/trail/reader.h"
 #include "recorder/trail/reassembly.h"
 #include "recorder/trail/session_summary.h"
@@ -216,8 +216,8 @@ TEST_F(Reading, calls_a_session_live_only_while_a_master_holds_the_directory) {
   EXPECT_EQ(summarize(only_trail())->state, SessionState::kUnfinished);
   EXPECT_EQ(summarize(only_trail())->totals.bytes_in, 5u);
   EXPECT_EQ(summarize(only_trail())->duration_ms, 2u);
-  const UniqueFd dir(open((store / kSid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  ASSERT_EQ(flock(dir.get(), LOCK_EX | LOCK_NB), 0);
+  const auto lock = link::lock_directory(store / kSid);
+  ASSERT_TRUE(lock && *lock);
   EXPECT_EQ(summarize(only_trail())->state, SessionState::kLive);
 }
 
@@ -226,8 +226,8 @@ TEST_F(Reading, calls_an_older_unfinished_session_of_a_live_sid_unfinished) {
   newer.session.back() = '9';
   Trail second(store.path(), kSid);
   ASSERT_OK(second.begin(newer, master(), kSecond));
-  const UniqueFd dir(open((store / kSid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  ASSERT_EQ(flock(dir.get(), LOCK_EX | LOCK_NB), 0);
+  const auto lock = link::lock_directory(store / kSid);
+  ASSERT_TRUE(lock && *lock);
   const auto trails = trails_of_sid(store.path(), kSid);
   ASSERT_OK(trails);
   ASSERT_EQ(trails->size(), 2u);

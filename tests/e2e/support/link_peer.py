@@ -4,6 +4,8 @@ With it a test can hold a master's waiting queue full, or be the master that say
 does then. One message is one datagram of a SOCK_SEQPACKET socket; integers are little-endian on this machine.
 """
 
+import array
+import fcntl
 import hashlib
 import os
 import socket
@@ -38,6 +40,12 @@ class Peer:
     def send(self, kind, body=b""):
         self.socket.send(HEADER.pack(MAGIC, VERSION, kind, 0) + body)
 
+    def says_hello(self, name, sid, ring_fd=None):
+        words = [word.encode() for word in (name, sid, "stand-in")]
+        body = HELLO_BODY.pack(0, 0, os.getpid(), 1, *map(len, words), 0, 0) + b"".join(words)
+        shown = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ring_fd]))] if ring_fd is not None else []
+        self.socket.sendmsg([HEADER.pack(MAGIC, VERSION, HELLO, 0) + body], shown)
+
     def receive(self):
         """(type, body), or (None, b"") at the end."""
         datagram = self.socket.recv(MAX_DATAGRAM)
@@ -60,17 +68,35 @@ class Peer:
         self.socket.close()
 
 
-class StandInSlave(Peer):
-    """A slave that asks and, when passed, sends nothing: its credit keeps the room taken."""
+class StandInRing:
+    """A ring's file with its reader's lock (F_OFD_SETLK), which is how a recorder proves who it is."""
 
-    def __init__(self, path, sid, name):
+    SET_LOCK, LOCK = 37, struct.pack("=hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+
+    def __init__(self, run_dir, name):
+        self.path = os.path.join(run_dir, "rings", name + ".ring")
+        self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.fcntl(self.fd, self.SET_LOCK, self.LOCK)
+
+    def close(self):
+        os.unlink(self.path)
+        os.close(self.fd)
+
+
+class StandInSlave(Peer):
+    """A slave that asks and, when passed, sends nothing by itself: its credit keeps the room taken."""
+
+    def __init__(self, run_dir, sid, name):
         super().__init__(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        self.socket.connect(path)
-        words = [word.encode() for word in (name, sid, "stand-in")]
-        lengths = [len(word) for word in words]
-        self.send(HELLO, HELLO_BODY.pack(0, 0, os.getpid(), 1, *lengths, 0, 0) + b"".join(words))
+        self.ring = StandInRing(run_dir, name)
+        self.socket.connect(socket_path(run_dir, sid))
+        self.says_hello(name, sid, self.ring.fd)
         self.expect(WELCOME)
         self.requests = 0
+
+    def close(self):
+        super().close()
+        self.ring.close()
 
     def asks(self, size):
         """The master's answer: ("pass", credit) or ("wait", retry_ms)."""
