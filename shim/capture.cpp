@@ -4,8 +4,8 @@
 
 #include "shim/lane.h"
 #include "shim/process.h"
-#include "shim/ssh.h"
 #include "shim/settings.h"
+#include "shim/ssh.h"
 #include "shim/sys.h"
 #include "shim/tcp.h"
 
@@ -45,16 +45,24 @@ bool write(ring::Kind kind, uint64_t subject) {
   return write(kind, subject, 0, 0, nothing, 0, patience);
 }
 
-// Other descriptors of the connection see its end by the shutdown.
+// Other descriptors of the connection see its end by the shutdown. With a channel goes the connection it is in.
 void cut(const Subject& s) {
-  if (s.entry->cut.exchange(1) != 0 || s.entry->chan_kind != ring::kNoChannel || sandboxed()) return;
-  sys::call(SYS_shutdown, s.fd, SHUT_RDWR);
+  if (s.entry->cut.exchange(1) != 0) return;
+  if (s.entry->chan_kind == ring::kNoChannel) {
+    write(ring::kCutOff, s.subject);
+    if (!sandboxed()) sys::call(SYS_shutdown, s.fd, SHUT_RDWR);
+    return;
+  }
+  for (int fd = 0; fd < tracked_bound(); ++fd) {
+    if (kind_of(fd) == kClient && entry_for(fd)->subject == s.entry->conn)
+      cut({.entry = entry_for(fd), .subject = s.entry->conn, .fd = fd});
+  }
 }
 
 void lose(const Subject& s, ring::Direction dir, size_t bytes) {
   s.entry->lost_bytes[dir].fetch_add(bytes, std::memory_order_relaxed);
   s.entry->lost_records[dir].fetch_add(1, std::memory_order_relaxed);
-  if (__builtin_expect(g_settings.strict, 0)) cut(s);
+  if (__builtin_expect(g_settings.strict, 0) && !ssh_is_let_through()) cut(s);
 }
 
 bool is_open(const Subject& s) { return s.entry->opened.load(std::memory_order_relaxed) == kOpened; }
@@ -135,7 +143,7 @@ void release(int fd, Entry& entry, ring::ReleaseWhy why) {
   tell_losses(s, ring::kOut, patience);
   ring::Release counts{};
   if (!sandboxed()) kernel_counts(fd, entry, counts);
-  write(ring::kRelease, entry.subject, 0, entry.cut.load() ? ring::kCut : why, counts, patience);
+  write(ring::kRelease, entry.subject, 0, why, counts, patience);
 }
 
 // A channel lives as long as the process that made it holds a descriptor of it; its children's copies mean nothing.

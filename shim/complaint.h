@@ -1,4 +1,4 @@
-// The one way in which a host is told that it is not recorded: a line on its standard error.
+// The one way in which a host is told that it is not recorded, or not as it was set: a line on its standard error.
 #pragma once
 
 namespace sidrec {
@@ -10,5 +10,7 @@ void remember_stderr();
 // file or pipe; never into a socket, which may be somebody's connection, and not once the host has put something else
 // there.
 void complain(const char* what, const char* subject, long error, const char* remedy);
+// "sidrec: WHAT SUBJECT; REMEDY". The host is recorded.
+void warn(const char* what, const char* subject, const char* remedy);
 
 }  // namespace sidrec

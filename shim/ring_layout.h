@@ -111,6 +111,7 @@ enum Kind : uint8_t {
   kChanClose = 11,  // its process holds no descriptor of the channel any more
   kIdentity = 12,   // payload Identity: of the connection's client
   kResize = 13,     // payload Resize: of the channel's terminal
+  kCutOff = 14,     // strict: from here on nothing passes on this connection
 };
 
 enum Direction : uint8_t { kIn = 0, kOut = 1, kErr = 2 };  // kErr: a command's stderr
@@ -133,7 +134,7 @@ enum GapWhy : uint8_t {
   kFault = 6,      // the host's buffer could not be read
 };
 
-enum ReleaseWhy : uint8_t { kClosed = 0, kExited = 1, kCut = 2 };
+enum ReleaseWhy : uint8_t { kClosed = 0, kExited = 1 };
 
 // A write has happened when it began: what answers it cannot be older. A write that blocked is not that old, so that
 // it need not come late into its trail.

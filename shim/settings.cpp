@@ -12,6 +12,7 @@
 
 #include "shim/complaint.h"
 #include "shim/flat_json.h"
+#include "shim/group_file.h"
 #include "shim/kept_root.h"
 #include "shim/sys.h"
 
@@ -226,6 +227,11 @@ bool load_settings() {
     s.input = !strcmp(value, "all") ? kInputAll : !strcmp(value, "none") ? kInputNone : kInputMasked;
   }
   s.strict = lookup("SIDREC_OVERLOAD", "overload", value, sizeof value) && !strcmp(value, "strict");
+  if (lookup("SIDREC_RESCUE_GROUP", "rescue_group", value, sizeof value)) {
+    s.rescues = find_group(value, s.rescue_gid);
+    if (!s.rescues)
+      warn("there is no rescue group", value, "set SIDREC_RESCUE_GROUP to a group of /etc/group, or a number");
+  }
   const char* debug = env_value("SIDREC_DEBUG");
   s.debug = debug && *debug && *debug != '0';
   copy_template_env();

@@ -28,8 +28,10 @@ struct Settings {
   Input input;
   const char* sid_source;  // "env", "config" or "default"
   bool strict;             // no audit, no traffic: a connection that cannot be recorded is cut
-  uint32_t patience_ms;    // how long one call may wait for room in its lane
-  uint32_t ring_kib;       // of a process that accepts and serves; a forked child that only serves gets a quarter
+  bool rescues;            // ... but an ssh login of this group is not
+  uint32_t rescue_gid;
+  uint32_t patience_ms;  // how long one call may wait for room in its lane
+  uint32_t ring_kib;     // of a process that accepts and serves; a forked child that only serves gets a quarter
 };
 
 extern Settings g_settings;

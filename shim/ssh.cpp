@@ -41,6 +41,7 @@ constinit uint32_t g_serving_forks = 0;              // and its forks by then
 constinit std::atomic<uint32_t>* g_proof = nullptr;  // Proof bits, in memory shared by the processes of a login
 constinit char g_user[64] = {};                      // whose groups were taken on last
 constinit uint32_t g_user_pid = 0;                   // and by which process
+constinit bool g_rescued = false;                    // this process is a login of the rescue group
 constinit uint32_t g_channels = 0;
 constinit Pipe g_pipes[kPipesOfCommand] = {};
 constinit size_t g_pipe_count = 0;
@@ -118,6 +119,18 @@ void tell(const char* user, const uid_t* uid, ring::IdentityHow how) {
   tell_identity(g_conn, identity);
 }
 
+// By the kernel's word: this process has the groups of the user that it has just become.
+constexpr long kMostGroups = 1024;  // a user of more is not looked at
+bool is_rescuer() {
+  if (!g_settings.rescues) return false;
+  if (static_cast<gid_t>(sys::call(SYS_getegid)) == g_settings.rescue_gid) return true;
+  gid_t groups[kMostGroups];
+  const long count = sys::call(SYS_getgroups, kMostGroups, sys::arg(groups));
+  for (long i = 0; i < count; ++i)
+    if (groups[i] == g_settings.rescue_gid) return true;
+  return false;
+}
+
 }  // namespace
 
 void recognise_ssh_host(const char* name) {
@@ -131,6 +144,8 @@ void recognise_ssh_host(const char* name) {
 bool ssh_logged_in() { return g_proof && (g_proof->load(std::memory_order_relaxed) & kLoggedIn) != 0; }
 
 bool is_ssh_host() { return g_ssh_host; }
+
+bool ssh_is_let_through() { return g_settings.rescues && g_ssh_host && (g_rescued || !ssh_logged_in()); }
 
 void ssh_serves(uint64_t conn) {
   g_conn = conn;
@@ -220,6 +235,7 @@ void ssh_became(uid_t uid, const void* caller) {
   if (!g_conn || !is_own_code(caller) || in_vfork_child()) return;
   if (g_user_pid != own_pid() || tracked_count() == 0) return;
   prove();
+  g_rescued = is_rescuer();
   if (!is_first(kUidTold)) return;
   tell(g_user, &uid, ring::kSetresuid);
 }

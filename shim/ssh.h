@@ -26,6 +26,8 @@ namespace sidrec {
 void recognise_ssh_host(const char* name);
 bool is_ssh_host();
 bool ssh_logged_in();
+// Whom strict recording must not cut: a login of the rescue group, and who may become one.
+bool ssh_is_let_through();
 
 // This process speaks with the client of this connection.
 void ssh_serves(uint64_t conn);

@@ -1,7 +1,7 @@
 // Settings: what an administrator may set for the recorder, from the JSON file whose path is in the ring's header
-// (SIDREC_CONFIG). One flat object; keys that are the shim's (sid, patience_ms, ring_kib, input, overload) are
-// passed over. What is missing, of another type or out of its limits keeps its default, with a complaint to be logged:
-// a mistake in a file must never stop a recording.
+// (SIDREC_CONFIG). One flat object; keys that are the shim's (sid, patience_ms, ring_kib, input, overload,
+// rescue_group) are passed over. What is missing, of another type or out of its limits keeps its default, with a
+// complaint to be logged: a mistake in a file must never stop a recording.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +37,8 @@ struct Settings {
   // 31,622,400.
   uint64_t segment_bytes = 0;
   uint32_t segment_seconds = 0;
+  // Disk space that a trail keeps free behind itself, for what it must still say when there is no more. 0 to 1 GiB.
+  uint64_t reserve_bytes = 256 * 1024;
   // Whether `sidrec prune` compresses what is written no more.
   bool compress = false;
   // Absolute. Used by a recorder that does not believe its host (DESIGN D13); else the shim, which knows more, has

@@ -133,6 +133,8 @@ std::string what_happened(const nlohmann::json& line, const Painter& paint) {
   if (ev == "session.start") return start_text(line, paint);
   if (ev == "session.end") return end_text(line, paint);
   if (ev == "master.change") return change_text(line, paint);
+  if (ev == "store.full") return paint(kRed, "nothing could be written any more") + ": " + text_at(line, "why");
+  if (ev == "store.room") return paint(kYellow, "could be written again");
   if (ev == "seal") return seal_text(line, paint);
   // A later version's: as it is.
   return printable(line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace), kShownBytes);

@@ -110,7 +110,8 @@ int record(const RingFile& ring, const Account& account, int signal_fd, Log& log
   Journal none;
   Sealing sealing(loaded.settings, log);
   const bool only_ends = journal && journal->is_continued() && ring.is_dead();
-  Surroundings around{facts, ring.fd(), loaded.settings, log, *poller, self, journal ? *journal : none, sealing, only_ends};
+  Surroundings around{facts,   ring.fd(), loaded.settings, log, *poller, self, journal ? *journal : none,
+                      sealing, only_ends};
   log.debug("recording for " + facts.program + ", process " + std::to_string(facts.host_pid));
   Recorder recorder(ring, around);
   recorder.restore();

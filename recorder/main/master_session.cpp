@@ -102,6 +102,11 @@ bool MasterSession::commit_now(uint64_t now_ns) {
     retry_ns_ = now_ns + kRetryNs;
     return false;
   }
+  if (trail_->is_full()) {
+    if (!is_failing()) around_.log.error(trail_->file() + ": no disk space is left but its reserve; waiting for more");
+    retry_ns_ = now_ns + kRetryNs;
+    return true;
+  }
   if (is_failing()) around_.log.warn(trail_->file() + " can be written again");
   retry_ns_ = 0;
   return true;
@@ -110,9 +115,9 @@ bool MasterSession::commit_now(uint64_t now_ns) {
 bool MasterSession::commit(uint64_t now_ns) {
   const auto due_ns = trail_->deadline_ns();
   dirty_ = dirty_ || (due_ns && now_ns >= *due_ns);
-  if (!dirty_ || now_ns < retry_ns_ || !commit_now(now_ns)) return false;
-  dirty_ = false;
-  return true;
+  const bool must = dirty_ || is_failing();
+  if (!must || now_ns < retry_ns_ || !commit_now(now_ns)) return false;
+  return std::exchange(dirty_, false);
 }
 
 bool MasterSession::end(uint64_t now_ns) {

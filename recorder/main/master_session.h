@@ -25,7 +25,7 @@ namespace sidrec {
 
 inline constexpr uint64_t kRetryNs = 500 * kMillisecond;
 // So much is gathered before it is written without waiting for the end of the turn.
-inline constexpr size_t kCommitBytes = 512 * 1024;
+inline constexpr size_t kCommitBytes = 128 * 1024;
 
 class MasterSession {
  public:

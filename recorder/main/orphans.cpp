@@ -20,9 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kNewNs = 10 * kSecond;
 
-// A recorder's lock, see ring_file.h.
-bool has_recorder(int fd) { return is_locked_by_another(fd); }
-
 // Its host's.
 bool is_dead(int fd) {
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return false;
@@ -54,7 +51,7 @@ template <typename Belongs>
 std::vector<std::string> rings_without_recorder(const std::string& run_dir, const Belongs& belongs) {
   return rings(run_dir, [&belongs](const std::string& path) {
     const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-    return fd && !has_recorder(fd.get()) && belongs(path, fd.get());
+    return fd && !is_locked_by_another(fd.get()) && belongs(path, fd.get());
   });
 }
 
@@ -76,24 +73,32 @@ bool is_member(const std::string& ring, const Membership& of) {
   const auto known = sessions.find(of.sid);
   if (known == sessions.end()) return false;
   if (!known->second.session.empty()) return known->second.session == of.session;
-  const UniqueFd fd(::open(ring.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  return of.takes_more || (fd && !has_recorder(fd.get()));
+  return of.takes_more || !has_recorder(ring);
 }
 
 std::vector<std::string> find_members(const std::string& run_dir, const Membership& of) {
   return rings(run_dir, [&of](const std::string& path) { return is_member(path, of); });
 }
 
-std::vector<std::string> find_orphans_of_the_dead(const std::string& run_dir) {
-  return rings_without_recorder(run_dir, [](const std::string& path, int fd) {
-    return (!is_new(fd) || !Journal::sessions_beside(path).empty()) && is_dead(fd);
+std::vector<Orphan> find_orphans(const std::string& run_dir) {
+  std::vector<Orphan> orphans;
+  rings_without_recorder(run_dir, [&orphans](const std::string& path, int fd) {
+    const bool is_left = !is_new(fd) || !Journal::sessions_beside(path).empty();
+    if (is_left) orphans.push_back({path, !is_dead(fd)});
+    return is_left;
   });
+  return orphans;
+}
+
+bool has_recorder(const std::string& path) {
+  const UniqueFd ring(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  return ring && is_locked_by_another(ring.get());
 }
 
 bool start_successor(const std::string& path) {
   const UniqueFd ring(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!ring) return false;
-  if (has_recorder(ring.get())) return true;
+  if (is_locked_by_another(ring.get())) return true;
   std::error_code failed;
   const std::string program = fs::read_symlink("/proc/self/exe", failed);
   char* const arguments[] = {const_cast<char*>(program.c_str()), const_cast<char*>(path.c_str()), nullptr};

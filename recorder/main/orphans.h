@@ -11,8 +11,8 @@
 namespace sidrec {
 
 // Their paths. Those of `sid`, by their journals; of dead hosts also those whose journal says nothing, 10 s after
-// they were made. Of a living host such a ring is no orphan: its recorder is on its way, or the host starts another
-// one.
+// they were made. Of a living host such a ring is none of that SID: its recorder is on its way, or the host starts
+// another one.
 std::vector<std::string> find_orphans(const std::string& run_dir, std::string_view sid);
 // Those whose recorder, dead, alive or on its way, is of that session of `sid`, or has died before it knew its session.
 // `takes_more`: or does not know it yet.
@@ -23,8 +23,13 @@ struct Membership {
 };
 bool is_member(const std::string& ring, const Membership& of);
 std::vector<std::string> find_members(const std::string& run_dir, const Membership& of);
-// Those of dead hosts, whatever their SID.
-std::vector<std::string> find_orphans_of_the_dead(const std::string& run_dir);
+// Whatever their SID and their host: a living one that says nothing does not notice that its recorder has died.
+struct Orphan {
+  std::string ring;
+  bool host_lives;
+};
+std::vector<Orphan> find_orphans(const std::string& run_dir);
+bool has_recorder(const std::string& ring);
 
 std::string ring_path(const std::string& run_dir, const std::string& ring_id);
 

@@ -29,24 +29,27 @@ bool complain(const std::string& what) {
 
 bool is_there(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-// Whose ring disappears has finished it.
-bool finish_rings(std::vector<std::string> rings) {
+// Whose ring disappears has finished it; that of a living host is recorded again.
+bool is_done(const Orphan& orphan) {
+  const bool is_gone = !is_there(orphan.ring);
+  if (!is_gone && !(orphan.host_lives && has_recorder(orphan.ring))) return false;
+  std::cout << (is_gone ? "finished " : "recording again: ") << orphan.ring << "\n";
+  return true;
+}
+
+bool look_after_rings(std::vector<Orphan> left) {
   const uint64_t deadline_ns = monotonic_ns() + kPatienceNs;
-  std::vector<std::string> at_work;
-  while ((!rings.empty() || !at_work.empty()) && monotonic_ns() < deadline_ns) {
-    while (!rings.empty() && at_work.size() < kSuccessorsAtOnce) {
-      if (start_successor(rings.back())) at_work.push_back(rings.back());
-      rings.pop_back();
+  std::vector<Orphan> at_work;
+  while ((!left.empty() || !at_work.empty()) && monotonic_ns() < deadline_ns) {
+    while (!left.empty() && at_work.size() < kSuccessorsAtOnce) {
+      if (start_successor(left.back().ring)) at_work.push_back(left.back());
+      left.pop_back();
     }
     ::usleep(kPollUs);
-    std::erase_if(at_work, [](const std::string& ring) {
-      if (is_there(ring)) return false;
-      std::cout << "finished " << ring << "\n";
-      return true;
-    });
+    std::erase_if(at_work, is_done);
   }
-  for (const std::string& ring : at_work) complain(ring + " is not finished yet; its recorder's log says why");
-  return at_work.empty() && rings.empty();
+  for (const Orphan& each : at_work) complain(each.ring + " is not finished yet; its recorder's log says why");
+  return at_work.empty() && left.empty();
 }
 
 std::string sid_of(const TrailFile& trail) {
@@ -81,7 +84,7 @@ bool end_trail(const std::string& sid, const RecoveryDirs& dirs, const MasterIde
 }  // namespace
 
 bool recover(const RecoveryDirs& dirs, const MasterIdentity& self, Sealing& sealing) {
-  bool good = finish_rings(find_orphans_of_the_dead(dirs.run_dir));
+  bool good = look_after_rings(find_orphans(dirs.run_dir));
   const auto trails = trails_of_store(dirs.audit_dir);
   if (!trails) return complain(trails.error().message);
   std::set<std::string> seen;

@@ -14,8 +14,8 @@ TrailSettings Sealing::settings() {
       log_.error(key.error().message + "; seals are not signed");
     }
   }
-  return {settings_.seal_bytes, settings_.seal_seconds * kSecond, key_ ? &*key_ : nullptr, settings_.segment_bytes,
-          settings_.segment_seconds * kSecond};
+  return {settings_.seal_bytes,    settings_.seal_seconds * kSecond,    key_ ? &*key_ : nullptr,
+          settings_.segment_bytes, settings_.segment_seconds * kSecond, settings_.reserve_bytes};
 }
 
 }  // namespace sidrec

@@ -30,6 +30,7 @@ const char* flaw_of(const ring::RecordHeader& header) {
     case ring::kHold:
     case ring::kFork:
     case ring::kShared:
+    case ring::kCutOff:
     case ring::kChanClose: return header.payload == 0 ? nullptr : "a payload where none belongs";
     default: return "a record of unknown kind";
   }

@@ -32,13 +32,7 @@ T payload_of(const RingRecord& record) {
   return value;
 }
 
-CloseWhy close_why(uint8_t why) {
-  switch (why) {
-    case ring::kExited: return CloseWhy::kExited;
-    case ring::kCut: return CloseWhy::kCut;
-    default: return CloseWhy::kClosed;
-  }
-}
+CloseWhy close_why(uint8_t why) { return why == ring::kExited ? CloseWhy::kExited : CloseWhy::kClosed; }
 
 template <size_t N>
 void copy_text(char (&to)[N], std::string_view from) {
@@ -119,6 +113,7 @@ OwnerId ConnectionTracker::take(const RingRecord& in_ring) {
   if (at == connections_.end()) return kNobody;
   if (record.header.kind == ring::kHold) hold(at->second, record.header.pid);
   if (record.header.kind == ring::kShared) at->second.maybe_elsewhere = true;
+  if (record.header.kind == ring::kCutOff) at->second.cut = true;
   return kNobody;
 }
 
@@ -569,6 +564,7 @@ void ConnectionTracker::close(Connections::iterator at, EventHeader header) {
   if (header.lane != kNoLane) {
     header.why = static_cast<uint8_t>(close_why(connection.why));
   }
+  if (connection.cut) header.why = static_cast<uint8_t>(CloseWhy::kCut);
   const bool failed_login = connection.open.counted != 0 && connection.user.empty();
   if (failed_login) header.why = static_cast<uint8_t>(CloseWhy::kNotAuthenticated);
   const OwnerId owner = connection.owner;

@@ -105,6 +105,7 @@ class ConnectionTracker {
     bool uid_told = false;
     uint64_t opened_ns = 0;
     bool maybe_elsewhere = false;
+    bool cut = false;
     bool released = false;  // `last` and `why` are those of a Release
     ring::Release last{};
     uint8_t why = 0;

@@ -351,6 +351,26 @@ void LineWriter::session_end(std::string& out, uint64_t seq, uint64_t time_ns, c
   end_line(out);
 }
 
+void LineWriter::store_line(std::string& out, std::string_view opening, uint64_t seq, uint64_t line_ns,
+                            uint64_t at_ns) {
+  begin_line(out, opening, line_ns, seq);
+  out.append(epoch_fragment_).append(R"(,"at":")");
+  std::array<char, kTimestampLength> at;
+  timestamp_.write(at.data(), wall_ns(at_ns));
+  out.append(at.data(), at.size()) += '"';
+}
+
+void LineWriter::store_full(std::string& out, uint64_t seq, uint64_t line_ns, uint64_t at_ns, std::string_view why) {
+  store_line(out, R"({"ev":"store.full","ts":")", seq, line_ns, at_ns);
+  append_json_name(out.append(",\"why\":"), why);
+  end_line(out);
+}
+
+void LineWriter::store_room(std::string& out, uint64_t seq, uint64_t line_ns, uint64_t at_ns) {
+  store_line(out, R"({"ev":"store.room","ts":")", seq, line_ns, at_ns);
+  end_line(out);
+}
+
 void LineWriter::begin_seal(std::string& out, uint64_t seq, uint64_t wall_ns) {
   begin_line(out, R"({"ev":"seal","ts":")", wall_ns, seq);
   out.append(epoch_fragment_).append(R"(,"hash":")");

@@ -30,6 +30,9 @@ class LineWriter {
                      std::string_view why, uint64_t repaired_bytes);
   void session_end(std::string& out, uint64_t seq, uint64_t time_ns, const SessionTotals& totals, uint64_t duration_ms,
                    std::string_view why);
+  // `wall_ns`: that of the line before; `at_ns`: when it was noticed.
+  void store_full(std::string& out, uint64_t seq, uint64_t wall_ns, uint64_t at_ns, std::string_view why);
+  void store_room(std::string& out, uint64_t seq, uint64_t wall_ns, uint64_t at_ns);
   // A seal up to where its hash begins; append_seal_rest() (seal.h) does the rest.
   void begin_seal(std::string& out, uint64_t seq, uint64_t wall_ns);
 
@@ -38,6 +41,7 @@ class LineWriter {
 
  private:
   void begin_line(std::string& out, std::string_view opening, uint64_t wall_ns, uint64_t seq);
+  void store_line(std::string& out, std::string_view opening, uint64_t seq, uint64_t wall_ns, uint64_t at_ns);
   void origin(std::string& out, std::string_view rec, const EventHeader& header);
   void conn_open(std::string& out, const EventView& event);
   void data(std::string& out, const EventView& event);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cstring>
 #include <memory>
 
 #include "recorder/base/clock.h"
@@ -22,6 +23,7 @@ namespace {
 constexpr mode_t kTrailMode = 0640;
 constexpr int kTrailFlags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;  // a FIFO must not hold us
 constexpr uint64_t kNever = ~uint64_t{0};
+constexpr size_t kLastWords = 4096;  // what may be taken from the reserve when there is no room: the end of a session
 constexpr size_t kKeepRoom = 16 * 1024 * 1024;  // what an idle trail may keep of a burst's buffer
 
 // What `.live` says, if it says the name of a trail in its own directory.
@@ -94,6 +96,9 @@ void Trail::forget() {
   unsealed_since_ns_.reset();
   segment_bytes_ = 0;
   segment_since_ns_.reset();
+  file_bytes_ = 0;
+  allocated_ = 0;
+  full_ = false;
 }
 
 Result<void> Trail::begin(const SessionIdentity& identity, const MasterIdentity& master, uint64_t time_ns) {
@@ -152,7 +157,7 @@ Result<TrailScan> Trail::open_last_segment(const SegmentName& name) {
   if (!fd_) return errno_error("cannot open the trail " + file_);
   const uint64_t begin = bytes->begin_of_segment_at(scan->whole_bytes + scan->torn_bytes);
   if (scan->whole_bytes < begin) return Error{file_ + " follows a segment that is torn", EIO};
-  segment_bytes_ = scan->whole_bytes - begin;
+  segment_bytes_ = file_bytes_ = scan->whole_bytes - begin;
   if (scan->torn_bytes > 0 && ftruncate(fd_.get(), static_cast<off_t>(segment_bytes_)) != 0) {
     return errno_error("cannot cut the torn last line of " + file_);
   }
@@ -177,7 +182,7 @@ Result<Watermarks> Trail::resume(const SessionIdentity& identity, const MasterId
   laneless_ = std::move(scan->laneless);
   start_wall_ns_ = scan->started ? scan->start_wall_ns : lines_->wall_ns(time_ns);
   latest_wall_us_ = scan->latest_wall_ns / 1000;
-  falls_back(time_ns);
+  time_ns = no_earlier(time_ns);
   // The master before us may have died before its first line was whole.
   if (!scan->started) lines_->session_start(pending_, ++seq_, time_ns, master);
   const std::string_view why = identity.epoch == 0 ? "recovered" : "master gone";
@@ -192,6 +197,12 @@ bool Trail::falls_back(uint64_t time_ns) {
   if (wall_us < latest_wall_us_) return true;
   latest_wall_us_ = wall_us;
   return false;
+}
+
+// For lines of our own: as late as the one above. A new master's clock was read before it had the lock.
+uint64_t Trail::no_earlier(uint64_t time_ns) {
+  if (!falls_back(time_ns)) return time_ns;
+  return time_ns + latest_wall_us_ * 1000 - lines_->wall_ns(time_ns) / 1000 * 1000;
 }
 
 void Trail::append(std::string_view rec, const EventView& event, bool late) {
@@ -246,11 +257,38 @@ Result<void> Trail::commit(uint64_t now_ns) {
     if (chain_.bytes() >= settings_.seal_bytes || now_ns >= *unsealed_since_ns_ + settings_.seal_ns) seal();
   }
   if (!segment_since_ns_ && !pending_.empty()) segment_since_ns_ = now_ns;
-  const bool full = is_segment_full(now_ns);
-  if (full && seq_ > sealed_seq_) seal();
+  const bool is_whole = is_segment_full(now_ns);
+  if (is_whole && seq_ > sealed_seq_) seal();
+  const int lack = lack_of_room();
+  if (lack != 0 && full_ && pending_.size() > kLastWords) return errno_error("cannot write " + file_, lack);
+  if (lack != 0 && !full_) lines_->store_full(pending_, ++seq_, latest_wall_us_ * 1000, now_ns, std::strerror(lack));
+  if (lack == 0 && full_) lines_->store_room(pending_, ++seq_, latest_wall_us_ * 1000, now_ns);
+  full_ = lack != 0;
   if (auto written = write_pending(); !written) return written;
-  if (full) begin_segment(now_ns);
+  if (is_whole) begin_segment(now_ns);
   return {};
+}
+
+// Behind what is about to be written the reserve must be free, and is taken at once (fallocate(2)): what it is for can
+// be written then, whoever fills the disk. A little more is taken than needed, so as to ask seldom.
+int Trail::lack_of_room() {
+  const uint64_t needed = file_bytes_ + pending_.size() + settings_.reserve_bytes;
+  if (settings_.reserve_bytes == 0 || needed <= allocated_) return 0;
+  const uint64_t wanted = needed + settings_.reserve_bytes;
+  const auto from = static_cast<off_t>(file_bytes_);
+  if (fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, from, static_cast<off_t>(wanted - file_bytes_)) == 0) {
+    allocated_ = wanted;
+    return 0;
+  }
+  if (errno == ENOSPC || errno == EDQUOT) return errno;
+  settings_.reserve_bytes = 0;  // a file system that has no such thing
+  return 0;
+}
+
+// To cut a file to the length it has frees what is behind (ftruncate(2)).
+void Trail::give_back_reserve() {
+  if (allocated_ > file_bytes_) (void)ftruncate(fd_.get(), static_cast<off_t>(file_bytes_));
+  allocated_ = 0;
 }
 
 bool Trail::is_segment_full(uint64_t now_ns) const {
@@ -270,6 +308,8 @@ void Trail::begin_segment(uint64_t now_ns) {
   const SegmentName next = name_.next();
   UniqueFd fd(openat(dir->get(), next.text().c_str(), kTrailFlags | O_CREAT | O_EXCL, kTrailMode));
   if (!fd) return;
+  give_back_reserve();
+  file_bytes_ = 0;
   fd_ = std::move(fd);
   name_ = next;
   file_ = dir_path_ + "/" + next.text();
@@ -291,6 +331,7 @@ Result<void> Trail::write_pending() {
     }
     written += static_cast<size_t>(put);
     segment_bytes_ += static_cast<uint64_t>(put);
+    file_bytes_ += static_cast<uint64_t>(put);
   }
   pending_.clear();
   covered_ = 0;
@@ -329,9 +370,9 @@ Result<void> Trail::close_left_open(uint64_t time_ns) {
 
 Result<void> Trail::end(uint64_t time_ns, std::string_view why) {
   if (!end_written_) {
+    time_ns = no_earlier(time_ns);
     const uint64_t end_wall_ns = std::max(lines_->wall_ns(time_ns), start_wall_ns_);
     lines_->session_end(pending_, ++seq_, time_ns, totals(), (end_wall_ns - start_wall_ns_) / 1'000'000, why);
-    falls_back(time_ns);
     seal();
     end_written_ = true;
   }
@@ -339,6 +380,7 @@ Result<void> Trail::end(uint64_t time_ns, std::string_view why) {
   const UniqueFd dir = open_directory(dir_path_);
   const auto live = dir ? live_name(dir.get()) : std::nullopt;
   if (live && live->stem == name_.stem) unlinkat(dir.get(), std::string(kLiveLink).c_str(), 0);
+  give_back_reserve();
   fd_.reset();
   return {};
 }

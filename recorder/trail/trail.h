@@ -43,6 +43,7 @@ struct TrailSettings {
   const SealKey* seal_key = nullptr;       // signs the seals; the caller's
   uint64_t segment_bytes = 0;              // a new segment is begun behind a commit that has made one so long; 0: never
   uint64_t segment_ns = 0;                 // or so long after its first commit; 0: never
+  uint64_t reserve_bytes = 0;              // of disk space, kept for what is written when there is no more
 };
 
 struct UnfinishedTrail {
@@ -73,6 +74,9 @@ class Trail : public StorageEngine {
   Result<void> commit(uint64_t now_ns) override;
   std::optional<uint64_t> deadline_ns() const override;
   size_t pending_bytes() const override { return pending_.size(); }
+  // No disk space is left but the reserve, and the trail says so: nothing should be appended until a commit() has found
+  // room.
+  bool is_full() const { return full_; }
 
   // Closes the connections that are open by its lines, "recovered": nobody is left who could say more of them.
   Result<void> close_left_open(uint64_t time_ns);
@@ -94,8 +98,11 @@ class Trail : public StorageEngine {
   void forget();
   void start_epoch(const SessionIdentity& identity, uint32_t epoch);
   bool falls_back(uint64_t time_ns);
+  uint64_t no_earlier(uint64_t time_ns);
   void cover_pending();
   void seal();
+  int lack_of_room();
+  void give_back_reserve();
   Result<void> write_pending();
   bool is_segment_full(uint64_t now_ns) const;
   void begin_segment(uint64_t now_ns);
@@ -107,8 +114,11 @@ class Trail : public StorageEngine {
   std::string file_;
   SegmentName name_;
   UniqueFd fd_;
-  uint64_t segment_bytes_ = 0;                // what the present segment holds
+  uint64_t segment_bytes_ = 0;                // towards the present segment's length
   std::optional<uint64_t> segment_since_ns_;  // its first commit by us
+  uint64_t file_bytes_ = 0;                   // its file's length
+  uint64_t allocated_ = 0;                    // disk space of its file, from the begin
+  bool full_ = false;
   std::optional<LineWriter> lines_;
   std::string pending_;
   uint64_t seq_ = 0;  // of the last line

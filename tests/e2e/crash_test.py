@@ -282,12 +282,13 @@ class Crash(EndToEnd):
         self.goes_on([client], b"after")
         self.ended([client])
 
-    def test_recover_lets_alone_what_a_recorder_on_its_way_will_go_on_with(self):
+    def test_recover_gives_a_host_that_is_idle_its_recorder_again(self):
         host = self.place.start(Haproxy(self.place.echo_backend()))
         client = self.place.client(host).says(b"before")
         self.place.recorded(client)
         (recorder,) = self.place.recorders()
-        self.kill(recorder.pid)  # the host, idle, does not know yet
-        self.assertEqual(self.recover(), "")
+        self.kill(recorder.pid)  # which its host does not notice before it has something to say
+        self.assertRegex(self.recover(), r"^recording again: \S+\.ring\n$")
+        self.assertEqual(len(self.place.recorders()), 1)
         self.goes_on([client], b"after")
         self.ended([client])

@@ -9,6 +9,7 @@ import unittest
 from support import processes
 from support.deadline import until
 from support.oracle import expect_exactly
+from support.sshd import Sshd, TestUser
 from support.stock_programs import Haproxy, Socat
 from support.workplace import EndToEnd
 
@@ -62,6 +63,32 @@ class Stalled(EndToEnd):
         (connection,) = trail.connections.values()
         self.assertIs(connection.close["complete"], False)
         self.assertEqual(connection.close["kernel_bytes_in"], len(client.sent))
+
+
+class Errors(EndToEnd):
+    """A store that answers with errors, by strace's fault injection into the recorder's own writes."""
+
+    def test_whatever_the_store_answers_the_trail_is_whole_when_it_takes_again(self):
+        for error in ("EIO", "EROFS", "EDQUOT", "ENOSPC"):
+            with self.subTest(error):
+                host = self.place.start(Haproxy(self.place.echo_backend()), sid=error)
+                client = self.place.client(host).says(b"before")
+                self.place.recorded(client, error)
+                (path,) = self.place.trail_paths(error)
+                injection = ["-e", "trace=write", "-P", path, "-e", f"inject=write:error={error}"]
+                tracer = subprocess.Popen(["strace", "-qq", "-f", "-o", "/dev/null", *injection,
+                                           "-p", str(self.place.master(error).pid)])  # fmt: skip
+                self.addCleanup(tracer.kill)
+                until(lambda: processes.is_traced(self.place.master(error).pid), "the injection")
+                for _ in range(8):
+                    client.says(os.urandom(16 * 1024))
+                time.sleep(0.2)
+                self.assertNotEqual(len(client.sent), self.place.growing_trail(error).connection_of(client.address).offset["in"])
+                tracer.terminate()
+                tracer.wait()
+                self.place.recorded(client.says(b"after"), error)
+                client.close()
+                expect_exactly(self.place.ended_trail(error), [client])
 
 
 class Strict(EndToEnd):
@@ -138,10 +165,70 @@ class FullDisk(EndToEnd):
                     self.assertTrue(connection.bytes["in"].endswith(b"and again there is room"))
                 self.shrink()
 
+    def test_a_full_disk_is_told_of_while_it_is_full(self):
+        self.mount(f"size={SMALL}")
+        host = self.place.start(Haproxy(self.place.echo_backend()))
+        client = self.place.client(host).says(b"before")
+        self.place.recorded(client)
+        room = os.statvfs(self.place.audit_dir)
+        with open(os.path.join(self.place.audit_dir, ".ballast"), "wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, room.f_bfree * room.f_frsize)
+        for _ in range(12):
+            client.says(os.urandom(32 * 1024))
+        full = until(lambda: [each for each in self.place.growing_trail().records if each["ev"] == "store.full"], "a word")
+        self.assertEqual([each["why"] for each in full], ["No space left on device"])
+        self.assertEqual(self.place.growing_trail().records[-1]["ev"], "store.full")
+        self.enlarge()
+        self.place.recorded(client.says(b"after"))
+        client.close()
+        trail = self.place.ended_trail()
+        expect_exactly(trail, [client])
+        told = [each["ev"] for each in trail.records if each["ev"].startswith("store.")]
+        self.assertEqual(told, ["store.full", "store.room"])
+        self.assertLess(full[0]["at"], next(each["at"] for each in trail.records if each["ev"] == "store.room"))
+
+    def test_no_disk_space_is_kept_for_a_session_that_has_ended(self):
+        self.mount("size=8m")
+        host = self.place.start(Haproxy(self.place.echo_backend()))
+        client = self.place.client(host).says(b"a word")
+        self.place.recorded(client)
+        (path,) = self.place.trail_paths()
+        self.assertGreaterEqual(os.stat(path).st_blocks * 512, 256 * 1024)
+        client.close()
+        self.place.ended_trail()
+        self.assertLessEqual(os.stat(path).st_blocks * 512, 8192)
+
     def shrink(self):
         used = os.statvfs(self.place.audit_dir)
         bytes_used = (used.f_blocks - used.f_bfree) * used.f_frsize
         subprocess.run(["mount", "-o", f"remount,size={bytes_used + SMALL}", self.place.audit_dir], check=True)
+
+    def test_strict_cuts_ssh_logins_but_not_those_of_the_rescue_group(self):
+        self.mount("size=128k")
+        with TestUser("o") as operator, TestUser("r") as rescuer:
+            self.place.settings |= {"overload": "strict", "rescue_group": rescuer.name, "patience_ms": 100,
+                                    "spool_bytes": 0}  # fmt: skip
+            sshd = self.place.start(Sshd())
+
+            def says_much(user):
+                return sshd.by_password(user.name, user.password, f"head -c {2 * SMALL} /dev/zero | tr '\\0' x").stdout
+
+            self.assertLess(len(says_much(operator)), 2 * SMALL)
+            self.assertEqual(len(says_much(rescuer)), 2 * SMALL)
+            # He can do what he has come for.
+            self.assertEqual(sshd.by_password(rescuer.name, rescuer.password, "echo freed").stdout, b"freed\n")
+            self.enlarge()
+            until(lambda: not self.place.recorders(), "the end of all sessions")
+            ended = {}
+            for trail in self.place.all_ended_trails():
+                for connection in trail.connections.values():
+                    (who,) = {each["user"] for each in connection.identities}
+                    gaps = [gap for gap in trail.gaps if gap["conn"] == connection.id]
+                    ended.setdefault(who, []).append((connection.close["why"], sum(gap["len"] for gap in gaps)))
+            self.assertEqual([why for why, _ in ended[operator.name]], ["cut"])
+            self.assertNotIn("cut", [why for why, _ in ended[rescuer.name]])
+            for who in (operator.name, rescuer.name):
+                self.assertGreater(ended[who][0][1], 0, "nothing was lost")
 
     def test_a_host_that_ends_while_the_disk_is_full_loses_nothing(self):
         self.mount("size=64k")

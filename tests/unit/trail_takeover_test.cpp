@@ -163,6 +163,18 @@ TEST_F(Takeover, keeps_time_from_falling_across_masters) {
   EXPECT_EQ(lines().back()["late"], true);
 }
 
+TEST_F(Takeover, by_a_master_whose_clock_was_read_too_early_dates_nothing_before_the_line_above) {
+  first_master({{"r1", opened({.time_ns = 3 * kSecond})}});
+  Trail trail(store.path(), kSid);
+  ASSERT_OK(trail.resume(identity(), master("r2"), 2 * kSecond));
+  ASSERT_OK(trail.end(kSecond, "ended"));
+  std::string last;
+  for (const auto& line : lines()) {
+    EXPECT_GE(std::string(line["ts"]), last) << line;
+    last = line["ts"];
+  }
+}
+
 TEST_F(Takeover, leaves_lines_alone_that_are_none_of_ours) {
   first_master({{"r1", opened({})}});
   append_to_file("# an auditor's note\n");

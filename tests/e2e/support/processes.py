@@ -1,6 +1,7 @@
 """What /proc says about processes (proc(5)). A process that is gone meanwhile has no files, no maps, no children."""
 
 import os
+import re
 import signal
 
 from .deadline import TookTooLong, until
@@ -47,6 +48,10 @@ def _stat(pid):
 def is_running(pid):
     stat = _stat(pid)
     return bool(stat) and stat[0] not in "ZX"
+
+
+def is_traced(pid):
+    return re.search(r"^TracerPid:\s*[1-9]", contents(pid, "status"), re.M) is not None
 
 
 def user_ids(pid):

@@ -153,15 +153,15 @@ class Pipe:
 
 
 class TestUser:
-    """A user that exists for one test."""
+    """A user that exists for one test, and is the only one of his group."""
 
     password = "Fehler-7x!Quitte"
 
-    def __init__(self):
-        self.name = f"sidrec-t{os.getpid()}"
+    def __init__(self, which="t"):
+        self.name = f"sidrec-{which}{os.getpid()}"
 
     def __enter__(self):
-        subprocess.run(["useradd", "-M", "-d", "/", "-s", "/bin/sh", self.name], check=True)
+        subprocess.run(["useradd", "-U", "-M", "-d", "/", "-s", "/bin/sh", self.name], check=True)
         subprocess.run(["chpasswd"], input=f"{self.name}:{self.password}".encode(), check=True)
         self.uid = pwd.getpwnam(self.name).pw_uid
         return self
