@@ -12,6 +12,7 @@
 
 #include "recorder/base/clock.h"
 #include "recorder/base/settings.h"
+#include "recorder/base/sid_path.h"
 #include "recorder/base/unique_fd.h"
 #include "recorder/cli/compress.h"
 #include "recorder/cli/exit_code.h"
