@@ -4,6 +4,7 @@ import glob
 import grp
 import json
 import os
+import shutil
 
 from support.deadline import until
 from support.own_machine import OwnMachine
@@ -203,8 +204,7 @@ class Install(EndToEnd):
         host.stop()
         said = self.does(machine, "uninstall")
         self.assertRegex(said, f"It stays: {AUDIT}, for it holds trails")
-        os.unlink(trail.path)
-        os.rmdir(os.path.dirname(trail.path))
+        shutil.rmtree(os.path.dirname(trail.path))
         self.does(machine, "uninstall")
         self.assertEqual(machine.everything(), before)
 

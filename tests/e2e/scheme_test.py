@@ -138,9 +138,9 @@ class Scheme(EndToEnd):
 
     def fill_the_queue(self):
         """Stand-in slaves whose credit takes all the room; the last of them has been told to wait."""
-        path, peers = socket_path(self.place.run_dir, "demo"), []
+        peers = []
         for number in range(10):
-            peers.append(StandInSlave(path, "demo", f"greedy-{number}"))
+            peers.append(StandInSlave(self.place.run_dir, "demo", f"greedy-{number}"))
             answer = peers[-1].asks(100 * FRAME)
             if answer[0] == "wait":
                 self.assertEqual(answer, ("wait", RETRY_MS))

@@ -16,6 +16,7 @@ import trail
 BUILD = Path(os.environ["SIDREC_BUILD_DIR"])
 SHIM = BUILD / "libsidrec.so"
 VICTIMS = BUILD / "victims"
+FIRST_LIBRARY = os.environ.get("SIDREC_FIRST_LIBRARY")  # a sanitizer's runtime
 VICTIM_S = 18  # a victim that takes longer hangs
 TRAIL_S = 20  # from the victim's end to the end of its recording
 POLL_S = 0.01
@@ -31,12 +32,19 @@ def run(command, environment, **options):
                           capture_output=True, timeout=VICTIM_S, start_new_session=True, check=False, **options)
 
 
+def preloaded(shim):
+    """What LD_PRELOAD must be: the runtime of a sanitizer insists on being the first."""
+    return f"{FIRST_LIBRARY}:{shim}" if FIRST_LIBRARY else str(shim)
+
+
 class Place:
     """Directories of one recorded run. Use with `with`: they are gone afterwards."""
 
     def __init__(self, shim=SHIM, **settings):
         self.shim = shim
         self.settings = {"linger_ms": 200, **settings}
+        if FIRST_LIBRARY:  # the recorder is slow, so the ring must hold what it is behind
+            self.settings["ring_kib"] = 64 * 1024
 
     def __enter__(self):
         self.base = Path(tempfile.mkdtemp(prefix="sidrec-preload-", dir="/dev/shm"))
@@ -53,7 +61,7 @@ class Place:
 
     def shim_environment(self):
         """What the shim adds to an environment."""
-        return {"LD_PRELOAD": str(self.shim), "SIDREC_SID": "victim", "SIDREC_AUDIT_DIR": str(self.audit_dir),
+        return {"LD_PRELOAD": preloaded(self.shim), "SIDREC_SID": "victim", "SIDREC_AUDIT_DIR": str(self.audit_dir),
                 "SIDREC_RUN_DIR": str(self.run_dir), "SIDREC_CONFIG": str(self.base / "config.json")}
 
     def environment(self):

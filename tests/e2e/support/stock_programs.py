@@ -28,12 +28,13 @@ class Haproxy(Host):
     """One process, two threads, splice-free."""
 
     program = "haproxy"
+    maxconn = 5000
 
     def prepare(self):
         self.write("haproxy.cfg", f"""\
 global
   nbthread 2
-  maxconn 5000
+  maxconn {self.maxconn}
 defaults
   mode tcp
   timeout connect 10s
