@@ -190,7 +190,8 @@ Result<SendResult> send_message(int fd, std::string_view head, std::string_view 
   }
 }
 
-ReceiveBuffer::ReceiveBuffer() : words_(std::make_unique<uint64_t[]>(size() / sizeof(uint64_t))) {}
+// Not filled: of the many masters of one recorder most have no slave, and touch none of it.
+ReceiveBuffer::ReceiveBuffer() : words_(std::make_unique_for_overwrite<uint64_t[]>(size() / sizeof(uint64_t))) {}
 
 size_t ReceiveBuffer::size() {
   static_assert(kMaxDatagramBytes % sizeof(uint64_t) == 0);
