@@ -1,12 +1,16 @@
 // One captured call, over and over: a client end writes a block, the accepted end reads it. Prints nanoseconds per
-// round. Run bare and with the shim; the difference is what the hook adds. usage: call_cost BYTES ROUNDS
+// round. Run bare and with the shim; the difference is what the hook adds, and with "untracked", on a pair of local
+// sockets, what two calls pay that are not recorded. usage: call_cost BYTES ROUNDS [x|random [tracked|untracked]]
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
+#include <random>
 #include <vector>
 
 static double now_ns() {
@@ -25,10 +29,19 @@ int main(int argc, char** argv) {
   socklen_t size = sizeof at;
   auto* address = reinterpret_cast<sockaddr*>(&at);
   if (bind(listener, address, size) || listen(listener, 1) || getsockname(listener, address, &size)) return 1;
-  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  int client = socket(AF_INET, SOCK_STREAM, 0);
   if (connect(client, address, size)) return 1;
-  const int server = accept(listener, nullptr, nullptr);
+  int server = accept(listener, nullptr, nullptr);
+  if (argc > 4 && std::strcmp(argv[4], "untracked") == 0) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) return 1;
+    client = pair[0];
+    server = pair[1];
+  }
   std::vector<char> block(bytes, 'x'), room(bytes);
+  if (argc > 3 && std::strcmp(argv[3], "random") == 0) {
+    std::generate(block.begin(), block.end(), [dice = std::mt19937(1)]() mutable { return static_cast<char>(dice()); });
+  }
 
   const auto round = [&] {
     if (write(client, block.data(), bytes) != static_cast<ssize_t>(bytes)) std::exit(1);
