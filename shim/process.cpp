@@ -67,9 +67,17 @@ Process* process() {
 
 uint32_t power_of_two_below(uint32_t value) { return value ? 1u << (31 - __builtin_clz(value)) : 0; }
 
+bool holds_listener() {
+  for (int fd = 0; fd < tracked_bound(); ++fd)
+    if (kind_of(fd) == kListener) return true;
+  return false;
+}
+
+// A forked child serves one connection, or is a worker that accepts for itself.
 RingShape shape() {
-  const uint32_t lanes = g_forked ? kLanesOfChild : kLanesOfServer;
-  const uint32_t bytes = g_settings.ring_kib * 1024 / (g_forked ? 8 : 1);
+  const bool serves_one = g_forked && !holds_listener();
+  const uint32_t lanes = serves_one ? kLanesOfChild : kLanesOfServer;
+  const uint32_t bytes = g_settings.ring_kib * 1024 / (serves_one ? 8 : 1);
   uint32_t lane = power_of_two_below(bytes / lanes);
   lane = lane < ring::kMinLaneBytes ? ring::kMinLaneBytes : lane > ring::kMaxLaneBytes ? ring::kMaxLaneBytes : lane;
   return {lanes, lane};

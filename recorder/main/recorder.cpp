@@ -15,6 +15,9 @@ namespace {
 // So long after the last record the next one is expected soon: shallow sleep, no wake for each record.
 constexpr uint64_t kTrafficNs = 20 * kMillisecond;
 constexpr int kShallowMs = 2;
+// What peers say is heard no more often than that, but for the first word: each hearing is a turn, and two recorders
+// that answered each other at once would do nothing else. The host may wake us at any time.
+constexpr int kAlonePaceMs = 1, kMasterPaceMs = 4, kSlavePaceMs = 8;
 // So long after it was told to end, a recorder whose host is gone goes on trying.
 constexpr uint64_t kLastTryNs = 5 * kSecond;
 
@@ -172,6 +175,17 @@ int Recorder::timeout_ms() const {
   return static_cast<int>(std::min<uint64_t>((*soonest - now_ns) / kMillisecond + 1, 60'000));
 }
 
+// So long what is not urgent may wait: a reader of the trail sees what a master has of its own host soon, what comes
+// over the link is held back for its order in any case, and fifty slaves that looked each millisecond would be a load
+// by themselves.
+int Recorder::pace_ms() const {
+  int pace = kSlavePaceMs;
+  for (const auto& [owner, role] : roles_) {
+    if (role->is_master()) pace = std::min(pace, role->has_slaves() ? kMasterPaceMs : kAlonePaceMs);
+  }
+  return pace;
+}
+
 void Recorder::sleep() {
   int timeout = timeout_ms();
   if (reader_.has_more() || (dead_ && !host_ended_)) {
@@ -179,10 +193,16 @@ void Recorder::sleep() {
     return;
   }
   const bool shallow = !dead_ && (now_ns_ < last_traffic_ns_ + kTrafficNs || reader_.has_unripe());
-  if (shallow) timeout = timeout < 0 ? kShallowMs : std::min(timeout, kShallowMs);
+  const int pace = pace_ms();
+  const int shallow_ms = std::max(kShallowMs, pace);
+  if (shallow) timeout = timeout < 0 ? shallow_ms : std::min(timeout, shallow_ms);
   // Announce the sleep, then look once more: the writer publishes, then looks at the announcement.
   ring_.sleep().store(shallow ? ring::kShallow : ring::kDeep, std::memory_order_seq_cst);
   if (reader_.has_news(shallow ? ring_.facts().lane_bytes / 4 : 1)) timeout = 0;
+  if (timeout != 0 && !dead_ && !reader_.is_pressed()) {
+    const int paced = timeout < 0 ? pace : std::min(pace, timeout);
+    timeout = watcher_.await_wake(paced) ? 0 : timeout < 0 ? timeout : timeout - paced;
+  }
   around_.poller.wait(timeout);
   ring_.sleep().store(ring::kAwake, std::memory_order_seq_cst);
 }

@@ -46,6 +46,7 @@ class Recorder : private ConnectionTracker::Sink {
   void give_room_back();
   bool is_over() const;
   bool gives_up() const;
+  int pace_ms() const;
   void sleep();
   int timeout_ms() const;
   void note_signal(int signal_fd);

@@ -42,6 +42,9 @@ class Role {
   std::vector<OpenConnection> restore(const std::optional<SessionIdentity>& session, OpenConnections told,
                                       const CountsLine& counts, uint64_t now_ns);
 
+  bool is_master() const { return master_ != nullptr; }
+  bool has_slaves() const { return master_ && master_->has_slaves(); }
+
   struct Needs {
     bool room;  // the host may soon run out of it: what must wait for a master has to go to the spool
     bool end;   // the host is gone and the recorder was told to end: no lingering

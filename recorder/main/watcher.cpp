@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -50,6 +51,11 @@ Watcher::~Watcher() {
   ring_.wake().fetch_add(1, std::memory_order_seq_cst);
   ::syscall(SYS_futex, static_cast<void*>(&ring_.wake()), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
   pthread_join(wake_thread_, nullptr);
+}
+
+bool Watcher::await_wake(int ms) const {
+  pollfd wake{wake_fd_.get(), POLLIN, 0};
+  return ::poll(&wake, 1, ms) > 0;
 }
 
 void Watcher::clear_wake() const {

@@ -27,6 +27,8 @@ class Watcher {
   // Readable when the host has woken us; clear_wake() makes it unreadable again.
   int wake_fd() const { return wake_fd_.get(); }
   void clear_wake() const;
+  // Whether it has within that time; looks at nothing else.
+  bool await_wake(int ms) const;
   // Readable from the ring's death on.
   int death_fd() const { return death_fd_.get(); }
 

@@ -239,6 +239,7 @@ class Crash(EndToEnd):
         (recorder,) = self.place.recorders()
         os.kill(recorder.pid, signal.SIGSTOP)
         client.says(b" in the ring")
+        until(lambda: processes.is_asleep(serving), "the return of its last write")
         self.kill(recorder.pid, serving)
         return client
 

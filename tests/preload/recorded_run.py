@@ -44,7 +44,7 @@ class Place:
         self.shim = shim
         self.settings = {"linger_ms": 200, **settings}
         if FIRST_LIBRARY:  # the recorder is slow, so the ring must hold what it is behind
-            self.settings["ring_kib"] = 64 * 1024
+            self.settings["ring_kib"] = 16 * 1024
 
     def __enter__(self):
         self.base = Path(tempfile.mkdtemp(prefix="sidrec-preload-", dir="/dev/shm"))

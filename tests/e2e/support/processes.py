@@ -50,6 +50,10 @@ def is_running(pid):
     return bool(stat) and stat[0] not in "ZX"
 
 
+def is_asleep(pid):
+    return _stat(pid)[:1] == ["S"]
+
+
 def is_traced(pid):
     return re.search(r"^TracerPid:\s*[1-9]", contents(pid, "status"), re.M) is not None
 
