@@ -213,6 +213,7 @@ class Crash(EndToEnd):
         (recorder,) = self.place.recorders()
         os.kill(recorder.pid, signal.SIGSTOP)  # what comes now stays in the ring
         client.says(b" last words")
+        until(lambda: processes.is_asleep(serving), "the return of its last write")
         self.kill(recorder.pid, serving)
         time.sleep(0.3)  # longer than the session lingers
         another = self.place.client(host).says(b"today's")
