@@ -24,7 +24,6 @@ namespace {
 constexpr uint32_t kLanesOfServer = 8;  // a process that accepts and serves: several threads at once
 constexpr uint32_t kLanesOfChild = 4;   // a forked child that serves one connection
 constexpr uint32_t kFewestLanes = 2;
-constexpr uint64_t kRingRaceNs = 20'000'000;  // how long a loser waits for the winner's ring; it takes about 0.1 ms
 
 // Between two starts; ever longer when one recorder after the other dies without giving any room back.
 constexpr uint64_t kRestartPauseNs = 20'000'000;
@@ -175,7 +174,7 @@ ring::Header* ring_of_process() {
   if (__builtin_expect(p->ring.load(std::memory_order_acquire) == kReady, 1)) return g_ring.load();
   if (p->ring.load() == kNone && !sandboxed()) make_ring_of(*p);
   // Another thread may be making it.
-  const uint64_t deadline = sys::monotonic_ns() + kRingRaceNs;
+  const uint64_t deadline = sys::monotonic_ns() + uint64_t{g_settings.patience_ms} * 1'000'000;
   while (p->ring.load() == kMaking && sys::monotonic_ns() < deadline) sys::sleep_ns(20'000);
   return p->ring.load() == kReady ? g_ring.load() : nullptr;
 }

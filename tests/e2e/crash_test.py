@@ -223,6 +223,22 @@ class Crash(EndToEnd):
         self.assertEqual([bytes(each.bytes["in"]) for each in second.connections.values()], [b"today's"])
         self.assertEqual(next(iter(first.connections.values())).close["why"], "host died")
 
+    def test_term_to_everything_of_a_service_ends_it_at_once_and_loses_nothing(self):
+        for program in (Haproxy, Socat):
+            with self.subTest(program.__name__):
+                sid = program.program
+                host = self.place.start(program(self.place.echo_backend()), sid=sid)
+                clients = [self.place.client(host) for _ in range(3)]
+                for client in clients:
+                    client.says(os.urandom(100_000))
+                time.sleep(0.1)  # the return of their last calls
+                began = time.monotonic()
+                for pid in [*host.pids(), *(each.pid for each in self.place.recorders())]:  # as systemd does, by the cgroup
+                    processes.kill_quietly(pid, signal.SIGTERM)
+                host.process.wait(10)
+                self.assertLess(time.monotonic() - began, 1, "the service waits for its recorders")
+                expect_exactly(self.place.ended_trail(sid), clients)
+
     # -- sidrec recover
 
     def recover(self):

@@ -2,14 +2,17 @@
 
 import os
 import signal
+import threading
 
 from support import processes, traffic
+from support.link_peer import Slave, StandInListener
 from support.oracle import expect_exactly
 from support.ports import free_port
 from support.stock_programs import Haproxy, Socat
 from support.workplace import EndToEnd
 
 KIB = 1024
+SIDS, WAITED_S = 1000, 12
 SEED = int(os.environ.get("SIDREC_SEED", "0")) or int.from_bytes(os.urandom(4), "big")
 
 
@@ -52,6 +55,42 @@ class ManySessions(EndToEnd):
             client.close()
         expect_exactly(self.place.ended_trail("s-127.0.0.2"), [first, held_up])
         expect_exactly(self.place.ended_trail("s-127.0.0.3"), [free])
+
+    def test_one_of_a_thousand_sids_that_must_wait_holds_up_no_other(self):
+        sources = [f"127.0.{2 + number // 250}.{1 + number % 250}" for number in range(SIDS)]
+        waiting = "s-" + sources[0]
+        self.place.settings |= {"linger_ms": 3000, "retry_ms": 500}
+        haproxy = self.place.start(Haproxy(self.place.echo_backend()), "s-{client_ip}")
+        first = self.place.client(haproxy, "127.0.9.9").says(b"makes the recorder, and with it the run directory")
+        self.place.recorded(first, "s-127.0.9.9")
+        master = StandInListener(self.place.run_dir, waiting)
+        clients = [self.place.client(haproxy, source).says(b"hello") for source in sources]
+        slave, over = Slave(master.accept(), 500), threading.Event()
+
+        def tells_it_to_wait():
+            while not over.is_set():
+                slave.told_to_wait(slave.next_request()[0], 500)
+
+        teller = threading.Thread(target=tells_it_to_wait, daemon=True)
+        teller.start()
+        for _ in range(WAITED_S):
+            clients[0].says(os.urandom(256 * KIB))  # more than the ring holds
+            for client in clients[1:]:
+                client.says(b"not held up")
+        for client in clients[1:]:
+            client.close()
+        ended = {trail.sid_folder: trail for trail in self.place.ended_trails("s-127.0.[2-5].*", SIDS - 1, 60)}
+        for source, client in zip(sources[1:], clients[1:]):
+            expect_exactly(ended["s-" + source], [client])
+        self.assertNotIn(waiting, ended)
+        over.set()
+        teller.join(10)
+        clients[0].close()
+        slave.served_until_it_leaves()
+        self.assertEqual(slave.bytes[0], bytes(clients[0].sent))
+        self.assertEqual(slave.bytes[1], bytes(clients[0].received))
+        master.leave()
+        first.close()
 
     def test_200_connections_through_socat_under_one_sid_are_complete(self):
         self.place.settings["linger_ms"] = 2000  # 200 forks on a busy machine may come in bursts

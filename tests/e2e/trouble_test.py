@@ -14,6 +14,7 @@ from support.stock_programs import Haproxy, Socat
 from support.workplace import EndToEnd
 
 STALL_S = 3
+DISK_STALL_S = 10
 SMALL = 2 * 1024 * 1024  # bytes that a disk has room for
 
 
@@ -43,6 +44,32 @@ class Stalled(EndToEnd):
         trail = self.place.ended_trail()
         expect_exactly(trail, clients)
         self.assertEqual([each["epoch"] for each in trail.masters], [1])
+
+    def test_a_disk_that_stands_still_is_waited_for(self):
+        backend = self.place.echo_backend()
+        hosts = [self.place.start(program(backend)) for program in (Haproxy, Socat)]
+        clients = [self.place.client(host).says(b"before") for host in hosts]
+        for client in clients:
+            self.place.recorded(client)
+        (path,) = self.place.trail_paths()
+        stall = f"inject=write:delay_enter={DISK_STALL_S}s:when=1"
+        tracer = subprocess.Popen(["strace", "-qq", "-f", "-o", "/dev/null", "-e", "trace=write", "-P", path, "-e", stall,
+                                   "-p", str(self.place.master().pid)])  # fmt: skip
+        self.addCleanup(tracer.kill)
+        until(lambda: processes.is_traced(self.place.master().pid), "the stall")
+        began = time.monotonic()
+        while time.monotonic() < began + DISK_STALL_S:
+            for client in clients:
+                client.says(b"meanwhile ")
+            time.sleep(0.1)
+        tracer.terminate()
+        tracer.wait()
+        for client in clients:
+            self.place.recorded(client)
+            client.close()
+        trail = self.place.ended_trail()
+        expect_exactly(trail, clients)
+        self.assertEqual([each["epoch"] for each in trail.masters], [1], "somebody has taken over a live master")
 
     def test_a_stopped_recorder_is_told_of_by_gaps_when_its_ring_is_full(self):
         host = self.place.start(Socat(self.place.echo_backend()))
