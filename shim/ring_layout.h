@@ -51,7 +51,7 @@ inline constexpr size_t kMaxEnv = 4096;
 // publishes, then looks here (both sides with sequential consistency, so one of them sees the other).
 enum Sleep : uint32_t {
   kAwake = 0,
-  kShallow = 1,  // wakes by itself within 2 ms; to be woken when a lane is a quarter full
+  kShallow = 1,  // wakes by itself within some ms; to be woken when a lane is a quarter full
   kDeep = 2,     // sleeps for ever; to be woken by the first record
 };
 

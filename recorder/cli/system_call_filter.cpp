@@ -49,6 +49,7 @@ constexpr NeededCall kNeeded[] = {
     {"mkdirat", "@file-system", ""},
     {"newfstatat", "@file-system", ""},
     {"openat", "@file-system", ""},
+    {"poll", "@io-event", ""},
     {"pread64", "@basic-io", ""},
     {"pwrite64", "@basic-io", ""},
     {"read", "@basic-io", ""},

@@ -27,7 +27,7 @@
 namespace sidrec::link {
 
 struct OrderingSettings {
-  uint64_t window_ns = 20 * kMillisecond;  // a slave's ring is read every 2 ms; the rest is scheduling and the link
+  uint64_t window_ns = 20 * kMillisecond;  // a slave's ring is read every 8 ms; the rest is scheduling and the link
   uint64_t max_window_ns = 500 * kMillisecond;  // nobody reading the trail waits longer for one slow slave
   uint64_t calm_ns = 5 * kSecond;               // without a late event, then the widened window is halved
 };
