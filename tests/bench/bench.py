@@ -23,7 +23,7 @@ def main():
         prog="scripts/bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # two\n"
+        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # four\n"
         "  scripts/bench --only redis\n\n"
         "The table goes to standard output, all values to build/bench.json, a chart of the ratios to build/bench.svg.\n"
         "Exit codes: 0 measured, whether goals are met or not; 2 wrong usage.",
