@@ -20,7 +20,7 @@ TEST(session_settings, each_setting_is_read) {
   const auto loaded = settings_from_json(
       R"({"retry_ms": 5, "queue_bytes": 262144, "linger_ms": 0, "order_window_ms": 7, "spool_bytes": 1,
           "seal_bytes": 4096, "seal_seconds": 1, "seal_key": "/etc/seal.pem",
-          "segment_bytes": 65536, "segment_seconds": 1, "compress": true})",
+          "segment_bytes": 65536, "segment_seconds": 1, "compress": true, "reserve_bytes": 0})",
       "f");
   EXPECT_TRUE(loaded.complaints.empty());
   Settings expected;
@@ -35,6 +35,7 @@ TEST(session_settings, each_setting_is_read) {
   expected.segment_bytes = 65536;
   expected.segment_seconds = 1;
   expected.compress = true;
+  expected.reserve_bytes = 0;
   EXPECT_EQ(loaded.settings, expected);
 }
 
@@ -42,10 +43,11 @@ TEST(session_settings, a_value_past_its_limit_keeps_the_default_and_is_complaine
   const auto loaded = settings_from_json(
       R"({"retry_ms": 0, "queue_bytes": 131071, "linger_ms": 600001, "order_window_ms": 501, "spool_bytes": -1,
           "seal_bytes": 4095, "seal_seconds": 0, "seal_key": "seal.pem",
-          "segment_bytes": 65535, "segment_seconds": 31622401, "compress": 1})",
+          "segment_bytes": 65535, "segment_seconds": 31622401, "compress": 1,
+          "reserve_bytes": 1073741825})",
       "f");
   EXPECT_EQ(loaded.settings, Settings{});
-  EXPECT_EQ(loaded.complaints.size(), 11u);
+  EXPECT_EQ(loaded.complaints.size(), 12u);
 }
 
 TEST(session_settings, a_value_at_its_limit_is_taken) {
