@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 
 from support import processes, traffic
 from support.link_peer import Slave, StandInListener
@@ -12,7 +13,7 @@ from support.stock_programs import Haproxy, Socat
 from support.workplace import EndToEnd
 
 KIB = 1024
-SIDS, WAITED_S = 1000, 12
+SIDS, WAITED_S = 1000, int(os.environ.get("SIDREC_WAITED_S", "5"))
 SEED = int(os.environ.get("SIDREC_SEED", "0")) or int.from_bytes(os.urandom(4), "big")
 
 
@@ -73,10 +74,12 @@ class ManySessions(EndToEnd):
 
         teller = threading.Thread(target=tells_it_to_wait, daemon=True)
         teller.start()
-        for _ in range(WAITED_S):
-            clients[0].says(os.urandom(256 * KIB))  # more than the ring holds
+        end = time.monotonic() + WAITED_S
+        while time.monotonic() < end:
+            clients[0].says(os.urandom(256 * KIB))  # in all more than the ring holds
             for client in clients[1:]:
                 client.says(b"not held up")
+            time.sleep(0.5)
         for client in clients[1:]:
             client.close()
         ended = {trail.sid_folder: trail for trail in self.place.ended_trails("s-127.0.[2-5].*", SIDS - 1, 60)}
