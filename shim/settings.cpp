@@ -167,12 +167,12 @@ long make_dir(const char* path) {
 }
 
 // Whoever else owns a run directory could take rings out of it, or put his own into it (DESIGN D5).
-bool is_safe(const char* path, bool is_run_dir) {
+bool is_safe(const char* path, bool others_may_own) {
   struct stat st;
   if (sys::call(SYS_stat, sys::arg(path), sys::arg(&st)) < 0) return true;  // what cannot be seen is told of as such
   const bool trusted = st.st_uid == 0 || st.st_uid == static_cast<uid_t>(sys::call(SYS_geteuid)) ||
                        (g_settings.recorder_uid && st.st_uid == g_settings.recorder_uid);
-  return !(st.st_mode & S_IWOTH) && (trusted || !is_run_dir);
+  return !(st.st_mode & S_IWOTH) && (trusted || others_may_own);
 }
 
 // Directories for the recorder to write to: 0, or one line has said what to do.
@@ -182,19 +182,21 @@ bool make_dirs() {
   struct Place {
     const char* what;
     const char* path;
+    bool others_may_own;
   };
-  const Place places[] = {{"cannot write to the run directory (SIDREC_RUN_DIR)", g_settings.run_dir.c_str()},
-                          {"cannot write to the run directory (SIDREC_RUN_DIR)", g_settings.rings_dir.c_str()},
-                          {"cannot write to the audit directory (SIDREC_AUDIT_DIR)", g_settings.audit_dir.c_str()}};
+  const Place places[] = {
+      {"cannot write to the run directory (SIDREC_RUN_DIR)", g_settings.run_dir.c_str(), false},
+      {"cannot write to the run directory (SIDREC_RUN_DIR)", g_settings.rings_dir.c_str(), false},
+      {"cannot write to the audit directory (SIDREC_AUDIT_DIR)", g_settings.audit_dir.c_str(), true}};
   for (const Place& place : places) {
-    const long e = make_dir(place.path);
-    if (e == 0 && is_safe(place.path, place.path != g_settings.audit_dir.c_str())) continue;
-    if (e == 0) {
+    if (const long e = make_dir(place.path); e != 0) {
+      complain(place.what, place.path, e, remedy);
+      return false;
+    }
+    if (!is_safe(place.path, place.others_may_own)) {
       complain("others could change what is in", place.path, 0, "give it to this user (chown), and chmod o-w it");
       return false;
     }
-    complain(place.what, place.path, e, remedy);
-    return false;
   }
   return true;
 }

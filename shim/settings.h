@@ -31,7 +31,7 @@ struct Settings {
   bool rescues;            // ... but an ssh login of this group is not
   uint32_t rescue_gid;
   uint32_t patience_ms;  // how long one call may wait for room in its lane
-  uint32_t ring_kib;     // of a process that accepts and serves; a forked child that only serves gets a quarter
+  uint32_t ring_kib;     // of a process that accepts and serves; a forked child that only serves gets an eighth
 };
 
 extern Settings g_settings;

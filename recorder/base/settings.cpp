@@ -87,8 +87,8 @@ Outcome take_key(const std::string& key, const nlohmann::json& value, Settings& 
   if (key == "seal_seconds") return outcome(take(value, {1, 86'400}, settings.seal_seconds));
   if (key == "seal_key") return outcome(take(value, settings.seal_key));
   if (key == "segment_bytes") return outcome(take_or_never(value, {64 * kKiB, 1024 * kGiB}, settings.segment_bytes));
-  if (key == "reserve_bytes") return outcome(take(value, {0, 1ULL << 30}, settings.reserve_bytes));
   if (key == "segment_seconds") return outcome(take_or_never(value, {1, 31'622'400}, settings.segment_seconds));
+  if (key == "reserve_bytes") return outcome(take(value, {0, kGiB}, settings.reserve_bytes));
   if (key == "compress") return outcome(take(value, settings.compress));
   if (key == "audit_dir") return outcome(take(value, settings.audit_dir));
   if (key == "run_dir") return outcome(take(value, settings.run_dir));

@@ -35,9 +35,8 @@ Verb add_recover(CLI::App& app) {
   verb->footer(
       "\nRings whose host and recorder are both gone are written into their trails; a ring whose host lives gets a\n"
       "recorder again; trails that nobody can go on with get their missing closes and a session.end, why\n"
-      "\"recovered\". What is being recorded is let alone: it may run at any time. Otherwise this is done when the "
-      "next\n"
-      "connection of that SID comes, or the host's next byte.\n"
+      "\"recovered\". What is being recorded is let alone: it may run at any time. Otherwise this is done when the\n"
+      "next connection of that SID comes, or the host's next byte.\n"
       "\nExamples:\n"
       "  sidrec recover\n"
       "  sidrec recover --run-dir /dev/shm/sidrec --audit-dir ./trails\n"

@@ -8,10 +8,10 @@
 
 #include <bit>
 #include <charconv>
-#include <cstring>
 
 #include "recorder/base/clock.h"
 #include "recorder/base/unique_fd.h"
+#include "recorder/link/socket.h"
 
 namespace sidrec {
 namespace {
@@ -35,19 +35,9 @@ Result<UniqueFd> make_file(const std::string& run_dir, const std::string& path, 
 }
 
 Result<void> hand_over(int socket, int ring, const std::string& ring_id) {
-  iovec text{const_cast<char*>(ring_id.c_str()), ring_id.size() + 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof ring)] = {};
-  msghdr message{};
-  message.msg_iov = &text;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* rights = CMSG_FIRSTHDR(&message);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof ring);
-  std::memcpy(CMSG_DATA(rights), &ring, sizeof ring);
-  if (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0) return errno_error("cannot hand the ring over");
+  const auto sent = link::send_message(socket, {ring_id.c_str(), ring_id.size() + 1}, {}, ring);
+  if (!sent) return sent.error();
+  if (*sent != link::SendResult::kSent) return Error{"cannot hand the ring over", ECONNRESET};
   return {};
 }
 

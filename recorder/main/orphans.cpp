@@ -73,7 +73,8 @@ bool is_member(const std::string& ring, const Membership& of) {
   const auto known = sessions.find(of.sid);
   if (known == sessions.end()) return false;
   if (!known->second.session.empty()) return known->second.session == of.session;
-  return of.takes_more || !has_recorder(ring);
+  const UniqueFd fd(::open(ring.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  return of.takes_more || (fd && !is_locked_by_another(fd.get()));
 }
 
 std::vector<std::string> find_members(const std::string& run_dir, const Membership& of) {

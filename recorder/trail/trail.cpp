@@ -285,9 +285,10 @@ int Trail::lack_of_room() {
   return 0;
 }
 
-// To cut a file to the length it has frees what is behind (ftruncate(2)).
+// To cut a file to the length it has frees what is behind (ftruncate(2)), also what a master before us had taken and
+// what a fallocate(2) that failed had got.
 void Trail::give_back_reserve() {
-  if (allocated_ > file_bytes_) (void)ftruncate(fd_.get(), static_cast<off_t>(file_bytes_));
+  (void)ftruncate(fd_.get(), static_cast<off_t>(file_bytes_));
   allocated_ = 0;
 }
 
