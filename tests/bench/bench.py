@@ -16,6 +16,7 @@ import chart  # noqa: E402
 import works  # noqa: E402
 from rounds import HEAD, Rounds, adopt_orphans  # noqa: E402
 from support.workplace import BUILD, Workplace  # noqa: E402
+from watched import Backends  # noqa: E402
 
 
 def main():
@@ -42,7 +43,7 @@ def main():
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}, {time.strftime('%Y-%m-%d')}"
     print(f"medians of interleaved rounds; {machine}\n\n{HEAD}", flush=True)
     with Workplace() as place:
-        works.all_of_them(rounds, works.Backends(place), options.quick)
+        works.all_of_them(rounds, Backends(place), options.quick)
     out = os.path.dirname(BUILD)
     with open(os.path.join(out, "bench.json"), "w") as file:
         json.dump({"machine": machine, "figures": [figure.as_json() for figure in rounds.figures]}, file, indent=1)

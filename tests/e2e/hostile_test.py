@@ -1,13 +1,11 @@
 """Peers, users and directories that lie: the trail stays right, hosts go on, and somebody says what was refused."""
 
 import fcntl
-import glob
 import os
 import random
 import shutil
 import socket
 import stat
-import struct
 import sys
 import threading
 import time
@@ -15,8 +13,8 @@ import time
 from support import processes
 from support.accounts import account
 from support.deadline import until
-from support.link_peer import BYE_ACK, DATA, HEADER, MAGIC, REFUSE, REQUEST, REQUEST_BODY, VERSION, WAIT
-from support.link_peer import Peer, StandInRing, StandInSlave, socket_path
+from support.link_peer import BYE_ACK, DATA, HEADER, MAGIC, REFUSE, REQUEST, REQUEST_BODY, VERSION
+from support.link_peer import Peer, StandInRing, StandInSlave, lock_file, socket_path
 from support.oracle import expect_exactly
 from support.stock_programs import Haproxy, Socat
 from support.trail import Trail, has_ended
@@ -209,8 +207,7 @@ class Hostile(EndToEnd):
         def hold():
             directory = os.open(folder, os.O_RDONLY)
             fcntl.flock(directory, fcntl.LOCK_EX)
-            lock = struct.pack("=hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
-            fcntl.fcntl(directory, StandInRing.SET_LOCK, lock)
+            lock_file(directory, fcntl.F_RDLCK)
             return directory
 
         self.another_user(hold)

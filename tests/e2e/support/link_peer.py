@@ -26,6 +26,7 @@ EVENT = struct.Struct("<IBBBBQQQIIQQQQ")  # payload kind dir why - time conn cha
 EVENT_DATA = 2
 MAX_DATAGRAM = 8 + 128 * 1024
 TIMEOUT_S = 20
+F_OFD_SETLK = 37
 
 
 def socket_path(run_dir, sid):
@@ -68,15 +69,18 @@ class Peer:
         self.socket.close()
 
 
+def lock_file(fd, kind):
+    """The whole of it, for its open file description (struct flock of fcntl(2))."""
+    fcntl.fcntl(fd, F_OFD_SETLK, struct.pack("=hhqqi4x", kind, os.SEEK_SET, 0, 0, 0))
+
+
 class StandInRing:
     """A ring's file with its reader's lock (F_OFD_SETLK), which is how a recorder proves who it is."""
-
-    SET_LOCK, LOCK = 37, struct.pack("=hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
     def __init__(self, run_dir, name):
         self.path = os.path.join(run_dir, "rings", name + ".ring")
         self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.fcntl(self.fd, self.SET_LOCK, self.LOCK)
+        lock_file(self.fd, fcntl.F_WRLCK)
 
     def close(self):
         os.unlink(self.path)

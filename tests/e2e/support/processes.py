@@ -50,6 +50,11 @@ def is_running(pid):
     return bool(stat) and stat[0] not in "ZX"
 
 
+def private_kib(pid):
+    """Memory that it has for itself."""
+    return sum(int(line.split()[1]) for line in contents(pid, "smaps_rollup").splitlines() if line.startswith("Private_"))
+
+
 def is_asleep(pid):
     return _stat(pid)[:1] == ["S"]
 

@@ -1,0 +1,150 @@
+"""What hook, recorder and link do by themselves. As proxy_works.py."""
+
+import glob
+import os
+import socket
+import statistics
+import subprocess
+import time
+
+from rounds import OURS
+from support.deadline import until
+from support.processes import private_kib
+from support.stock_programs import Haproxy, Socat
+from support.workplace import BUILD, Workplace
+from watched import MIB
+
+
+def call_ns(size, calls, fill="x", tracked=True):
+    def measure(who):
+        with Workplace() as place:
+            place.settings["fold"] = "none"
+            environment = place.environment("bench", recorded=who == OURS)
+            command = [os.path.join(BUILD, "call_cost"), str(size), str(calls), fill, "tracked" if tracked else "untracked"]
+            said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        return {"per call": float(said)}
+
+    return measure
+
+
+def cpu_of(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def drain(size, calls, fill):
+    """What one recorder does for a host that never stops: by its own CPU, so that the host's is left out."""
+
+    def measure(_):
+        with Workplace() as place:
+            place.settings |= {"fold": "none", "linger_ms": 1000}
+            command = [os.path.join(BUILD, "call_cost"), str(size), str(calls), fill]
+            subprocess.run(command, env=place.environment("bench"), check=True, capture_output=True)
+            (recorder,) = place.recorders()
+            last, used = -1.0, 0.0
+            while used != last:  # until it has written the rest and sleeps
+                time.sleep(0.2)
+                last, used = used, cpu_of(recorder.pid)
+            path = place.trail_files()[0]
+            size_ratio = os.path.getsize(path) / (size * (calls + 2000))
+        return {"records/s": calls / used / 1e6, "payload": size * calls / used / 1e9, "trail": size_ratio}
+
+    return measure
+
+
+def link(size, calls):
+    """A slave in full flow and its master, each by its own CPU."""
+
+    def measure(_):
+        with Workplace() as place:
+            place.settings |= {"fold": "none", "linger_ms": 1000}
+            first = place.client(place.start(Socat(place.echo_backend()), "bench")).says(b"the master's")
+            place.recorded(first, "bench")
+            master = place.master("bench").pid
+            before = cpu_of(master)
+            process = subprocess.Popen([os.path.join(BUILD, "call_cost"), str(size), str(calls)],
+                                       env=place.environment("bench"), stdout=subprocess.DEVNULL)  # fmt: skip
+            used = 0.0
+            while process.poll() is None or len(place.recorders()) > 1:
+                slaves = [each.pid for each in place.recorders() if each.pid != master]
+                try:
+                    used = max([used, *map(cpu_of, slaves)])
+                except OSError:
+                    pass
+                time.sleep(0.05)
+            slowest = max(used, cpu_of(master) - before)
+            first.close()
+        return {"records/s": calls / slowest / 1e6, "payload": size * calls / slowest / 1e9}
+
+    return measure
+
+
+def idle(seconds):
+    def switches(pid):
+        found = 0
+        for path in glob.glob(f"/proc/{pid}/task/*/status"):
+            with open(path) as status:
+                found += sum(int(line.split()[1]) for line in status if "voluntary_ctxt" in line)
+        return found
+
+    def measure(_):
+        with Workplace() as place:
+            client = place.client(place.start(Haproxy(place.echo_backend()), "bench")).says(b"then nothing")
+            place.recorded(client, "bench")
+            time.sleep(2)
+            pid = place.recorders()[0].pid
+            before = switches(pid)
+            time.sleep(seconds)
+            woken = switches(pid) - before
+            client.close()
+        return {"per minute": woken * 60 / seconds}
+
+    return measure
+
+
+def memory():
+    def measure(who):
+        with Workplace() as place:
+            host = place.start(Haproxy(place.echo_backend()), "bench", recorded=who == OURS)
+            clients = [place.client(host).says(b"a word" * 100) for _ in range(50)]
+            if who == OURS:
+                place.recorded(clients[-1], "bench")
+            found = {"host": private_kib(host.pid)}
+            found["recorder"] = private_kib(place.recorders()[0].pid) if who == OURS else 0
+            for client in clients:
+                client.close()
+        return found
+
+    return measure
+
+
+def readable(count, backends):
+    """From the client's having the answer, so from after the host's write, to the line in the file; the host is busy."""
+
+    def measure(_):
+        with Workplace() as place:
+            host = place.start(Haproxy(backends.redis.port), "bench")
+            load = subprocess.Popen(["redis-benchmark", "-h", "127.0.0.1", "-p", str(host.port), "-t", "get", "-c", "8",
+                                     "-n", "100000000", "-q"], stdout=subprocess.DEVNULL)  # fmt: skip
+            waits = []
+            with socket.create_connection(("127.0.0.1", host.port)) as line:
+                until(lambda: place.trail_paths("bench"), "a trail")
+                with open(place.trail_paths("bench")[0], "rb") as trail:
+                    for number in range(count):
+                        mark = b"mark-%06d" % number
+                        trail.seek(0, 2)
+                        line.sendall(b"PING %s\r\n" % mark)
+                        line.recv(100)
+                        began, found, seen = time.monotonic(), 0, b""
+                        while found < 2 and time.monotonic() < began + 5:
+                            seen = seen[-len(mark) + 1 :] + trail.read(8 * MIB)
+                            found += seen.count(mark)
+                        waits.append(time.monotonic() - began)
+                        time.sleep(0.01)
+            load.terminate()
+            load.wait()
+        waits.sort()
+        return {"p99": waits[int(len(waits) * 0.99)] * 1000, "median": statistics.median(waits) * 1000}
+
+    return measure
