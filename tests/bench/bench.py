@@ -26,7 +26,8 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # four\n"
         "  scripts/bench --only redis\n\n"
-        "The table goes to standard output, all values to build/bench.json, a chart of the ratios to build/bench.svg.\n"
+        "The table goes to standard output, all values to build/bench.json, a chart of the ratios to build/bench.svg,\n"
+        "one of the growth to build/bench-growth.svg.\n"
         "Exit codes: 0 measured, whether goals are met or not; 2 wrong usage.",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
@@ -43,15 +44,19 @@ def main():
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}, {time.strftime('%Y-%m-%d')}"
     print(f"medians of interleaved rounds; {machine}\n\n{HEAD}", flush=True)
     with Workplace() as place:
-        works.all_of_them(rounds, Backends(place), options.quick)
+        grown = works.all_of_them(rounds, Backends(place), options.quick)
     out = os.path.dirname(BUILD)
     with open(os.path.join(out, "bench.json"), "w") as file:
-        json.dump({"machine": machine, "figures": [figure.as_json() for figure in rounds.figures]}, file, indent=1)
+        figures = [figure.as_json() for figure in rounds.figures]
+        json.dump({"machine": machine, "figures": figures, "growth_ns": grown}, file, indent=1)
     with open(os.path.join(out, "bench.svg"), "w") as file:
         file.write(chart.ratios(rounds.figures, machine))
+    with open(os.path.join(out, "bench-growth.svg"), "w") as file:
+        file.write(chart.growth(grown, machine))
     with_goal = [figure for figure in rounds.figures if figure.goal]
     met = sum(figure.is_met() for figure in with_goal)
-    print(f"\n{met} of {len(with_goal)} goals met, in {time.monotonic() - rounds.began:.0f} s; {out}/bench.json, bench.svg")
+    seconds = time.monotonic() - rounds.began
+    print(f"\n{met} of {len(with_goal)} goals met, in {seconds:.0f} s; {out}/bench.json, bench.svg, bench-growth.svg")
 
 
 if __name__ == "__main__":

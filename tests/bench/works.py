@@ -1,5 +1,6 @@
 """All there is to measure, each beside its goal."""
 
+import growth
 from proxy_works import bulk, connections, pgbench, redis, wrk
 from recorder_works import call_ns, drain, idle, link, memory, readable
 from rounds import more, ratio, value
@@ -18,9 +19,10 @@ def installed(name):
 
 
 def all_of_them(rounds, backends, quick):
-    """In the order of the table of goals."""
+    """In the order of the table of goals. What each growth has at its points, for its chart."""
     part = 4 if quick else 1
-    watchers = [who for who in (STRACE, TCPDUMP) if installed(who)]
+    watchers = [] if quick else [who for who in (STRACE, TCPDUMP) if installed(who)]
+    readers = [] if quick else [SOCAT_XV]
     ns, throughput = "ns", "requests/s"
     rounds.run("untracked descriptor, write + read", call_ns(64, 800_000 // part, tracked=False), {"per call": (ns, more(6))})
     for size, most in ((64, 50), (1024, 90), (16384, 1000)):
@@ -34,7 +36,7 @@ def all_of_them(rounds, backends, quick):
                {"tps": ("", ratio(at_least=0.98)), "p99": ("ms", ratio(at_most=1.05))})  # fmt: skip
     rounds.run("redis through socat, 50 clients", redis(Socat, backends, 50, 100_000 // part),
                {throughput: ("", ratio(at_least=0.97)), "CPU per request": ("us", ratio(at_most=1.05))},
-               (*watchers, SOCAT_XV))  # fmt: skip
+               (*watchers, *readers))  # fmt: skip
     rounds.run("bulk through haproxy, kept whole", bulk(1024 // part, "none"),
                {"MiB/s": ("", ratio(at_least=0.8)), "CPU per GiB": ("s", ratio(at_most=1.8))})  # fmt: skip
     rounds.run("bulk through haproxy, folded", bulk(1024 // part, "all"),
@@ -63,3 +65,8 @@ def all_of_them(rounds, backends, quick):
     rounds.run("private memory", memory(), {"host": ("KiB", more(128)), "recorder": ("KiB", value(at_most=512))}, count=few)
     rounds.run("written by the host, readable in the trail", readable(300 // part, backends),
                {"p99": ("ms", value(at_most=5)), "median": ("ms", None)}, count=few)  # fmt: skip
+    grown = {}
+    for what, points in growth.POINTS.items():
+        rounds.run(f"growth, CPU of a call, {points[0]} to {points[-1]:,} {what}", growth.series(what, quick, grown),
+                   {"last beside first": ("", value(at_most=1.1))}, count=1)  # fmt: skip
+    return grown

@@ -51,8 +51,9 @@ def is_running(pid):
 
 
 def private_kib(pid):
-    """Memory that it has for itself."""
-    return sum(int(line.split()[1]) for line in contents(pid, "smaps_rollup").splitlines() if line.startswith("Private_"))
+    """Memory that it has for itself: what it has written to, rings apart. Pages of a program's file are the page cache's,
+    however few run it."""
+    return sum(int(line.split()[1]) for line in contents(pid, "smaps_rollup").splitlines() if line.startswith("Anonymous:"))
 
 
 def is_asleep(pid):
