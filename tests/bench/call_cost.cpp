@@ -1,6 +1,8 @@
 // One captured call, over and over: a client end writes a block, the accepted end reads it. Prints nanoseconds per
-// round. Run bare and with the shim; the difference is what the hook adds, and with "untracked", on a pair of local
-// sockets, what two calls pay that are not recorded. usage: call_cost BYTES ROUNDS [x|random [tracked|untracked]]
+// round, of time and of the process's CPU. Run bare and with the shim; the difference is what the hook adds, and with
+// "untracked", on a pair of local sockets, what two calls pay that are not recorded. With "connections", a round is a
+// connection: opened, accepted, a block each way, closed.
+// usage: call_cost BYTES ROUNDS [x|random [tracked|untracked|connections]]
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,9 +15,9 @@
 #include <random>
 #include <vector>
 
-static double now_ns() {
+static double now_ns(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
 }
 
@@ -51,8 +53,23 @@ int main(int argc, char** argv) {
       got += static_cast<size_t>(n);
     }
   };
-  for (int i = 0; i < 2000; ++i) round();
-  const double start = now_ns();
-  for (long i = 0; i < rounds; ++i) round();
-  std::printf("%.1f\n", (now_ns() - start) / static_cast<double>(rounds));
+  const auto connection = [&] {
+    close(client);
+    close(server);
+    client = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(client, address, size)) std::exit(1);
+    server = accept(listener, nullptr, nullptr);
+    round();
+    std::swap(client, server);
+    round();
+    std::swap(client, server);
+  };
+  const bool connects = argc > 4 && std::strcmp(argv[4], "connections") == 0;
+  const auto once = [&] { connects ? connection() : round(); };
+  for (int i = 0; i < 2000; ++i) once();
+  const double start = now_ns(CLOCK_MONOTONIC), cpu_start = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+  for (long i = 0; i < rounds; ++i) once();
+  const auto count = static_cast<double>(rounds);
+  const double cpu = (now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_start) / count;
+  std::printf("%.1f %.1f\n", (now_ns(CLOCK_MONOTONIC) - start) / count, cpu);
 }
