@@ -25,19 +25,14 @@ class Fields {
     at_ += text.size();
     return *this;
   }
-  Fields& number(uint64_t value) { return in_base<10>(value); }
-  Fields& hex(uint64_t value) { return in_base<16>(value); }
+  Fields& number(uint64_t value, int base = 10) {
+    at_ = std::to_chars(at_, room_.data() + room_.size(), value, base).ptr;
+    return *this;
+  }
   Fields& number_or_null(uint64_t value, bool known) { return known ? number(value) : word("null"); }
   void append_to(std::string& out) const { out.append(room_.data(), static_cast<size_t>(at_ - room_.data())); }
 
  private:
-  // A base that the compiler knows spares each number a dispatch on it.
-  template <int kBase>
-  Fields& in_base(uint64_t value) {
-    at_ = std::to_chars(at_, room_.data() + room_.size(), value, kBase).ptr;
-    return *this;
-  }
-
   static constexpr size_t kRoom = 512;
   std::array<char, kRoom> room_;
   char* at_ = room_.data();
@@ -164,8 +159,8 @@ void LineWriter::origin(std::string& out, std::string_view rec, const EventHeade
   out += rec_fragment_;
   Fields fields;
   header.lane == kNoLane ? fields.word("-") : fields.number(header.lane);
-  fields.key(":").number(header.pos).key("\",\"conn\":\"c").hex(header.conn).key("\"");
-  if (header.chan != 0) fields.key(",\"chan\":\"").hex(header.chan).key("\"");
+  fields.key(":").number(header.pos).key("\",\"conn\":\"c").number(header.conn, 16).key("\"");
+  if (header.chan != 0) fields.key(",\"chan\":\"").number(header.chan, 16).key("\"");
   fields.append_to(out);
 }
 

@@ -24,7 +24,7 @@ def main():
         prog="scripts/bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # four\n"
+        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # three and a half\n"
         "  scripts/bench --only redis\n\n"
         "The table goes to standard output, all values to build/bench.json, a chart of the ratios to build/bench.svg,\n"
         "one of the growth to build/bench-growth.svg.\n"
@@ -51,12 +51,13 @@ def main():
         json.dump({"machine": machine, "figures": figures, "growth_ns": grown}, file, indent=1)
     with open(os.path.join(out, "bench.svg"), "w") as file:
         file.write(chart.ratios(rounds.figures, machine))
-    with open(os.path.join(out, "bench-growth.svg"), "w") as file:
-        file.write(chart.growth(grown, machine))
+    if grown:
+        with open(os.path.join(out, "bench-growth.svg"), "w") as file:
+            file.write(chart.growth(grown, machine))
     with_goal = [figure for figure in rounds.figures if figure.goal]
     met = sum(figure.is_met() for figure in with_goal)
     seconds = time.monotonic() - rounds.began
-    print(f"\n{met} of {len(with_goal)} goals met, in {seconds:.0f} s; {out}/bench.json, bench.svg, bench-growth.svg")
+    print(f"\n{met} of {len(with_goal)} goals met, in {seconds:.0f} s; {out}/bench.json, {out}/bench*.svg")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What hook, recorder and link do by themselves. As proxy_works.py."""
 
 import glob
+import json
 import os
 import socket
 import statistics
@@ -9,10 +10,12 @@ import time
 
 from rounds import OURS
 from support.deadline import until
-from support.processes import private_kib
+from support.processes import anonymous_kib, cpu_ns, private_kib
 from support.stock_programs import Haproxy, Socat
 from support.workplace import BUILD, Workplace
 from watched import MIB
+
+WARM_UP = 2000  # rounds of call_cost before those that it times
 
 
 def call_ns(size, calls, what="tracked"):
@@ -28,12 +31,6 @@ def call_ns(size, calls, what="tracked"):
     return measure
 
 
-def cpu_of(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        fields = stat.read().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def drain(size, calls, fill):
     """What one recorder does for a host that never stops: by its own CPU, so that the host's is left out."""
 
@@ -43,19 +40,19 @@ def drain(size, calls, fill):
             command = [os.path.join(BUILD, "call_cost"), str(size), str(calls), fill]
             subprocess.run(command, env=place.environment("bench"), check=True, capture_output=True)
             (recorder,) = place.recorders()
-            last, used = -1.0, 0.0
+            last, used = -1, 0
             while used != last:  # until it has written the rest and sleeps
                 time.sleep(0.2)
-                last, used = used, cpu_of(recorder.pid)
+                last, used = used, cpu_ns(recorder.pid)
             path = place.trail_files()[0]
-            size_ratio = os.path.getsize(path) / (size * (calls + 2000))
-        return {"records/s": calls / used / 1e6, "payload": size * calls / used / 1e9, "trail": size_ratio}
+            size_ratio = os.path.getsize(path) / (size * (calls + WARM_UP))
+        return {"records/s": calls / used * 1e3, "payload": size * calls / used, "trail": size_ratio}
 
     return measure
 
 
 def link(size, calls):
-    """A slave in full flow and its master, each by its own CPU."""
+    """A slave in full flow and its master, each by its own CPU, for what has come to the trail."""
 
     def measure(_):
         with Workplace() as place:
@@ -63,20 +60,20 @@ def link(size, calls):
             first = place.client(place.start(Socat(place.echo_backend()), "bench")).says(b"the master's")
             place.recorded(first, "bench")
             master = place.master("bench").pid
-            before = cpu_of(master)
+            before = cpu_ns(master)
             process = subprocess.Popen([os.path.join(BUILD, "call_cost"), str(size), str(calls)],
                                        env=place.environment("bench"), stdout=subprocess.DEVNULL)  # fmt: skip
-            used = 0.0
+            used = 0
             while process.poll() is None or len(place.recorders()) > 1:
                 slaves = [each.pid for each in place.recorders() if each.pid != master]
-                try:
-                    used = max([used, *map(cpu_of, slaves)])
-                except OSError:
-                    pass
+                used = max([used, *map(cpu_ns, slaves)])
                 time.sleep(0.05)
-            slowest = max(used, cpu_of(master) - before)
+            slowest = max(used, cpu_ns(master) - before)
+            with open(place.trail_files()[0]) as trail:
+                gaps = [json.loads(line) for line in trail if line.startswith('{"ev":"gap"')]
             first.close()
-        return {"records/s": calls / slowest / 1e6, "payload": size * calls / slowest / 1e9}
+        kept = 1 - sum(gap["len"] for gap in gaps) / (size * (calls + WARM_UP))
+        return {"records/s": calls * kept / slowest * 1e3, "payload": size * calls * kept / slowest, "kept": kept}
 
     return measure
 
@@ -111,8 +108,10 @@ def memory():
             clients = [place.client(host).says(b"a word" * 100) for _ in range(50)]
             if who == OURS:
                 place.recorded(clients[-1], "bench")
+            recorder = place.recorders()[0].pid if who == OURS else None
             found = {"host": private_kib(host.pid)}
-            found["recorder"] = private_kib(place.recorders()[0].pid) if who == OURS else 0
+            found["recorder"] = private_kib(recorder) if recorder else 0
+            found["recorder, written to"] = anonymous_kib(recorder) if recorder else 0
             for client in clients:
                 client.close()
         return found

@@ -51,9 +51,26 @@ def is_running(pid):
 
 
 def private_kib(pid):
-    """Memory that it has for itself: what it has written to, rings apart. Pages of a program's file are the page cache's,
-    however few run it."""
-    return sum(int(line.split()[1]) for line in contents(pid, "smaps_rollup").splitlines() if line.startswith("Anonymous:"))
+    """Memory that it has for itself."""
+    return _rollup_kib(pid, "Private_")
+
+
+def anonymous_kib(pid):
+    """Memory that it has written to, rings apart: without the pages of its program, which are the page cache's."""
+    return _rollup_kib(pid, "Anonymous:")
+
+
+def _rollup_kib(pid, name):
+    return sum(int(line.split()[1]) for line in contents(pid, "smaps_rollup").splitlines() if line.startswith(name))
+
+
+def cpu_ns(pid):
+    """What its threads have used, those that live (Documentation/scheduler/sched-stats.rst)."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return 0
+    return sum(int(stat.split()[0]) for stat in (contents(f"{pid}/task/{each}", "schedstat") for each in threads) if stat)
 
 
 def is_asleep(pid):
