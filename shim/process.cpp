@@ -28,6 +28,7 @@ constexpr uint32_t kFewestLanes = 2;
 // Between two starts; ever longer when one recorder after the other dies without giving any room back.
 constexpr uint64_t kRestartPauseNs = 20'000'000;
 constexpr uint32_t kPatientStarts = 16;
+constexpr uint32_t kStartsToTellOf = 4;
 constexpr uint32_t kMostDoublings = 11;  // 41 s
 
 // A start takes about 1 ms, on a machine that has time; a recorder too many ends at once.
@@ -53,6 +54,7 @@ constinit std::atomic<uint32_t> g_given_up{0};
 constinit std::atomic<uint64_t> g_restart_not_before_ns{0};
 constinit std::atomic<uint64_t> g_given_back_before{0};
 constinit std::atomic<uint32_t> g_starts_in_vain{0};
+constinit std::atomic<bool> g_told_of_starts{false};
 constinit std::atomic<uint64_t> g_started_ns{0};
 constinit bool g_sandboxed = false;
 constinit bool g_forked = false;
@@ -226,6 +228,10 @@ void restart_recorder(ring::Header* ring) {
   const uint32_t in_vain = g_starts_in_vain.fetch_add(1);
   const uint32_t doublings = in_vain < kPatientStarts ? 0 : std::min(in_vain - kPatientStarts, kMostDoublings);
   g_restart_not_before_ns = now + (kRestartPauseNs << doublings);
+  if (in_vain == kStartsToTellOf && !g_told_of_starts.exchange(true)) {
+    complain("one recorder after the other ends as it starts:", g_settings.recorder.c_str(), 0,
+             "\"sidrec doctor\" of this process says more");
+  }
   start_recorder();
 }
 

@@ -46,6 +46,12 @@ ring::Header* map_and_close(long fd, size_t bytes) {
   return at < 0 && at > -4096 ? nullptr : reinterpret_cast<ring::Header*>(at);
 }
 
+// This process has them no more; who else has the mapping or the file keeps them.
+void give_up(void* begin, size_t bytes) {
+  sys::call(SYS_mmap, sys::arg(begin), static_cast<long>(bytes), PROT_NONE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+}
+
 void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, const char* ring_id) {
   header->version = ring::kVersion;
   header->lanes = shape.lanes;
@@ -60,6 +66,7 @@ void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, con
   strcpy(header->config, g_settings.config.c_str());
   memcpy(header->env, g_settings.env, sizeof header->env);
   header->magic = ring::kMagic;
+  give_up(header, ring::kFactsBytes);
   g_own_ring.shape = shape;
   strcpy(g_own_ring.id, ring_id);
 }
@@ -143,9 +150,7 @@ void drop_ring(ring::Header* header) {
 }
 
 void give_up_lane(ring::Header* header, uint32_t lane) {
-  sys::call(SYS_mmap, sys::arg(lane_control(header, lane)),
-            static_cast<long>(ring::lane_stride(g_own_ring.shape.lane_bytes)), PROT_NONE,
-            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  give_up(lane_control(header, lane), ring::lane_stride(g_own_ring.shape.lane_bytes));
 }
 
 }  // namespace sidrec

@@ -24,10 +24,11 @@
 namespace sidrec::ring {
 
 inline constexpr uint64_t kMagic = 0x31474e4952444953ULL;  // "SIDRING1"
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 
 inline constexpr size_t kPage = 4096;
-inline constexpr size_t kHeaderBytes = 3 * kPage;
+inline constexpr size_t kFactsBytes = 3 * kPage;
+inline constexpr size_t kHeaderBytes = kFactsBytes + kPage;
 inline constexpr size_t kLaneControlBytes = kPage;
 inline constexpr uint32_t kMaxLanes = 16;
 inline constexpr uint32_t kMinLaneBytes = 16 * 1024;
@@ -58,6 +59,8 @@ enum Sleep : uint32_t {
 inline constexpr uint32_t kRecorderDied = 0x40000000;  // FUTEX_OWNER_DIED (linux/futex.h)
 
 struct Header {
+  // The facts: written once, when the ring is made. Then the host has them no more: a process that shares the ring and
+  // is compromised cannot change what a recorder that is still to come will read.
   uint64_t magic;
   uint32_t version;
   uint32_t lanes;
@@ -69,16 +72,17 @@ struct Header {
   char sid_template[kMaxTemplate];
   char audit_dir[kMaxPath];
   char run_dir[kMaxPath];
-  char config[kMaxPath];                    // "" where there is none
-  char env[kMaxEnv];                        // NAME=value, each ended by NUL: what {env:NAME} of the template needs
-  alignas(64) std::atomic<uint32_t> sleep;  // Sleep
-  std::atomic<uint32_t> wake;               // futex: grows by one for each wake
+  char config[kMaxPath];  // "" where there is none
+  char env[kMaxEnv];      // NAME=value, each ended by NUL: what {env:NAME} of the template needs
+
+  alignas(kPage) std::atomic<uint32_t> sleep;  // Sleep
+  std::atomic<uint32_t> wake;                  // futex: grows by one for each wake
   // The recorder's thread id while it has the ring. When the thread dies, however it dies, the kernel itself sets
   // kRecorderDied here, for the word is on its robust list (get_robust_list(2)): who writes a record sees it without a
   // system call, and may put 0 here to start another one.
   std::atomic<uint32_t> recorder;
 };
-static_assert(sizeof(Header) <= kHeaderBytes);
+static_assert(offsetof(Header, sleep) == kFactsBytes && sizeof(Header) == kHeaderBytes);
 
 struct LaneControl {
   alignas(64) std::atomic<uint32_t> owner;  // pid of the process that claimed the lane, 0 when free

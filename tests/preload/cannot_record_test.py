@@ -4,10 +4,23 @@ import json
 import os
 import resource
 import shutil
+import sys
 import unittest
 
 import recorded_run
 import statement
+
+SPEAKS_FOR_3_S = """
+import socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+host, end = listener.accept()[0], time.monotonic() + 3
+while time.monotonic() < end:
+    client.send(b"x")
+    host.send(host.recv(1))
+    client.recv(1)
+    time.sleep(0.01)
+"""
 
 
 class CannotRecordTest(unittest.TestCase):
@@ -28,12 +41,17 @@ class CannotRecordTest(unittest.TestCase):
 
     def test_the_recorder_program_is_missing(self):
         with recorded_run.Place() as place:
-            place.shim = place.base / "alone" / "libsidrec.so"
-            place.shim.parent.mkdir()
-            shutil.copy2(recorded_run.SHIM, place.shim)
+            place.replace_recorder(None)
             for victim in ("read_and_write", "splice_both_ways", "child_serves", "spawn_one_thread"):
                 with self.subTest(victim):
                     self.assert_host_untouched(victim, place.environment(), "sidrec-recorder")
+
+    def test_recorders_end_as_they_start(self):
+        with recorded_run.Place() as place:
+            place.replace_recorder("exit 3")
+            run = recorded_run.run([sys.executable, "-c", SPEAKS_FOR_3_S], place.environment())
+            self.assertEqual((run.returncode, run.stdout), (0, b""))
+            self.assertRegex(run.stderr, rb"\Asidrec: not recording: one recorder [^\n]*/sidrec-recorder; [^\n]*\n\Z")
 
     def test_the_run_directory_is_impossible(self):
         with recorded_run.Place() as place:
@@ -57,7 +75,7 @@ class CannotRecordTest(unittest.TestCase):
         with recorded_run.Place() as place:
             copies = place.base / "programs"
             copies.mkdir()
-            for path in (recorded_run.SHIM, recorded_run.BUILD / "sidrec-recorder",
+            for path in (recorded_run.SHIM, recorded_run.RECORDER,
                          recorded_run.VICTIMS / "victim_read_and_write"):
                 shutil.copy2(path, copies)
                 (copies / path.name).chmod(0o755)

@@ -15,6 +15,7 @@ import trail
 
 BUILD = Path(os.environ["SIDREC_BUILD_DIR"])
 SHIM = BUILD / "libsidrec.so"
+RECORDER = BUILD / "sidrec-recorder"
 VICTIMS = BUILD / "victims"
 FIRST_LIBRARY = os.environ.get("SIDREC_FIRST_LIBRARY")  # a sanitizer's runtime
 VICTIM_S = 18  # a victim that takes longer hangs
@@ -58,6 +59,16 @@ class Place:
         while self.base.exists() and time.monotonic() < deadline:  # a recorder may be writing its last
             shutil.rmtree(self.base, ignore_errors=True)
             time.sleep(POLL_S)
+
+    def replace_recorder(self, script):
+        """The shim finds its recorder beside itself: there is a shell script of that name now, or none (None)."""
+        self.shim = self.base / "instead" / SHIM.name
+        self.shim.parent.mkdir()
+        shutil.copy2(SHIM, self.shim)
+        if script is not None:
+            recorder = self.shim.parent / RECORDER.name
+            recorder.write_text(f"#!/bin/sh\n{script}\n")
+            recorder.chmod(0o755)
 
     def shim_environment(self):
         """What the shim adds to an environment."""

@@ -13,6 +13,7 @@ import statement
 import trail
 
 VICTIM = recorded_run.VICTIMS / ("victim_" + os.environ["SIDREC_VICTIM"])
+RECORDER_LATE_S = os.environ.get("SIDREC_RECORDER_LATE_S")  # as where a machine has no time for its start
 NEEDED_SYMBOLS = os.environ.get("SIDREC_VICTIM_CALLS", "").split()
 
 
@@ -32,6 +33,8 @@ class VictimTest(unittest.TestCase):
         bare_status, bare_stderr, bare_stdout = self.run_victim(recorded_run.bare_environment())
         self.assertEqual((bare_status, bare_stderr), (0, ""), "the victim fails without us")
         with recorded_run.Place() as place:
+            if RECORDER_LATE_S:
+                place.replace_recorder(f"sleep {RECORDER_LATE_S}; exec {recorded_run.RECORDER} \"$@\"")
             status, stderr, stdout = self.run_victim(place.environment())
             self.assertEqual((status, stderr), (bare_status, bare_stderr))
             said = json.loads(stdout)
