@@ -43,8 +43,9 @@ std::optional<uint64_t> SlaveFlow::oldest_unsent_ns() const {
   return parse_event(chunks_behind_.front())->event->time_ns;
 }
 
-std::optional<Request> SlaveFlow::request(uint64_t now_ns) {
+std::optional<Request> SlaveFlow::request(uint64_t now_ns, uint64_t spooled) {
   if (state_ == State::kAsked) return std::nullopt;
+  if (unsent_.bytes == 0 && spooled > 0) return std::nullopt;  // its turn comes
   if (unsent_.bytes == 0) {
     // What was to be sent went to the spool: give back the credit, leave the line.
     if (state_ == State::kWaiting || credit_ > 0) return Request{request_ + 1, 0, 0, 0};
@@ -52,7 +53,7 @@ std::optional<Request> SlaveFlow::request(uint64_t now_ns) {
   }
   if (state_ == State::kWaiting && now_ns < retry_ns_) return std::nullopt;
   if (state_ == State::kPassed && !data().empty()) return std::nullopt;
-  return Request{request_ + 1, unsent_.bytes, unsent_.records, *oldest_unsent_ns()};
+  return Request{request_ + 1, unsent_.bytes + spooled, unsent_.records, *oldest_unsent_ns()};
 }
 
 void SlaveFlow::requested(const Request& request) {

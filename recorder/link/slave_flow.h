@@ -28,8 +28,9 @@ class SlaveFlow {
  public:
   void append(const EventHeader& header, std::string_view payload);
 
-  // The REQUEST to send now, if any. requested() says that it was sent.
-  std::optional<Request> request(uint64_t now_ns);
+  // The REQUEST to send now, if any. requested() says that it was sent. `spooled`: bytes in the spool file that were
+  // not put back yet; they are asked for too: who asks for a frame at a time gets a frame in each turn of the master.
+  std::optional<Request> request(uint64_t now_ns, uint64_t spooled = 0);
   void requested(const Request& request);
   // The next DATA body that the credit allows, empty when there is none; valid until the flow is changed. sent() says
   // that it was sent; without it the same body is offered again.

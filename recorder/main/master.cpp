@@ -20,6 +20,7 @@ constexpr link::Ordering::SourceId kOwn = 0;  // peers count from 1
 constexpr int kMaxAccepts = 256;              // in one turn
 constexpr size_t kMostSlavesReported = 500;   // one report is one datagram
 constexpr int kMaxHeard = 64;                 // messages of one peer in one turn
+constexpr size_t kInFlowBytes = link::kMaxFrameBytes / 2;
 // So long a connection may say nothing: a slave says HELLO at once.
 constexpr uint64_t kHelloPatienceNs = 5 * kSecond;
 // Longer than the usual window, far shorter than the host's patience.
@@ -247,6 +248,7 @@ void Master::hear(Peer& peer, uint64_t now_ns) {
       return;
     }
     if (received->kind == link::Received::Kind::kAgain) break;
+    in_flow_ = in_flow_ || received->datagram.size() >= kInFlowBytes;
     const auto said = peer.link.receive(received->datagram, now_ns);
     if (!said) return drop(peer, said.error());
     if (*said == MasterPeer::Heard::kHello) {
@@ -342,6 +344,7 @@ void Master::turn(uint64_t now_ns, bool needs_room) {
   session_.on_timer(now_ns);
   welcome_all(now_ns);
   accept_peers(now_ns);
+  in_flow_ = false;
   for (auto& [id, peer] : peers_) {
     if (peer->readable && !peer->gone) hear(*peer, now_ns);
   }

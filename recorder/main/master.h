@@ -56,6 +56,8 @@ class Master {
   bool is_clean() const { return own_frame_.empty() && ordering_.empty() && session_.is_clean(); }
   // It is here to end what others have left long ago, and takes no new connection to it.
   bool only_ends() const { return around_.only_ends && session_.was_over(); }
+  // A slave has just sent so much at once that more is on its way.
+  bool is_in_flow() const { return in_flow_; }
   // Slaves at work, or about to be, or to come back.
   bool has_slaves() const { return slaves_at_work() > 0 || !absent_.empty(); }
   // The session ends, unless a slave came at the last moment or the store cannot be written now.
@@ -122,6 +124,7 @@ class Master {
   std::map<link::PeerId, std::unique_ptr<Peer>> peers_;
   std::unordered_map<link::Ordering::SourceId, link::RecMarks*> marks_of_;  // of every source there ever was
   std::map<std::string, Absent> absent_;
+  bool in_flow_ = false;
   bool troubled_ = false;  // a master or a slave of this session has died: there may be others, unheard
   Poller::Watch listener_watch_;
 };

@@ -124,7 +124,8 @@ void Recorder::read_ring() {
 
 void Recorder::turn_roles() {
   if (dead_ && told_to_end_ && ending_since_ns_ == 0) ending_since_ns_ = now_ns_;
-  const Role::Needs needs{.room = !dead_ && reader_.is_pressed(), .end = ending_since_ns_ != 0};
+  const Role::Needs needs{
+      .room = !dead_ && reader_.is_pressed(), .soon = reader_.is_tight(), .end = ending_since_ns_ != 0};
   for (auto role = roles_.begin(); role != roles_.end();) {
     role->second->turn(now_ns_, needs);
     if (!role->second->is_done()) {
@@ -181,6 +182,7 @@ int Recorder::timeout_ms() const {
 int Recorder::pace_ms() const {
   int pace = kSlavePaceMs;
   for (const auto& [owner, role] : roles_) {
+    if (role->is_in_flow()) return 0;
     if (role->is_master()) pace = std::min(pace, role->has_slaves() ? kMasterPaceMs : kAlonePaceMs);
   }
   return pace;
@@ -199,7 +201,7 @@ void Recorder::sleep() {
   // Announce the sleep, then look once more: the writer publishes, then looks at the announcement.
   ring_.sleep().store(shallow ? ring::kShallow : ring::kDeep, std::memory_order_seq_cst);
   if (reader_.has_news(shallow ? ring_.facts().lane_bytes / 4 : 1)) timeout = 0;
-  if (timeout != 0 && !dead_ && !reader_.is_pressed()) {
+  if (timeout != 0 && pace > 0 && !dead_ && !reader_.is_pressed()) {
     const int paced = timeout < 0 ? pace : std::min(pace, timeout);
     timeout = watcher_.await_wake(paced) ? 0 : timeout < 0 ? timeout : timeout - paced;
   }

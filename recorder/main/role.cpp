@@ -11,6 +11,9 @@ namespace {
 // So long the master, or the election of one, may stand still before its SID makes room for others: more than a master
 // holds events back for their order, far less than the host's patience.
 constexpr uint64_t kStallNs = 30 * kMillisecond;
+// A master that is only slower than our host has committed something within this time: then the host waits for room, at
+// the master's pace. Half of its patience.
+constexpr uint64_t kStandstillNs = 250 * kMillisecond;
 // Taken back from it at once when the master takes it.
 constexpr size_t kRefillBytes = 256 * 1024;
 
@@ -131,6 +134,7 @@ void Role::look_into_lost_session() {
 std::vector<OpenConnection> Role::restore(const std::optional<SessionIdentity>& session, OpenConnections told,
                                           const CountsLine& counts, uint64_t now_ns) {
   known_ = session;
+  progress_ns_ = now_ns;
   if (auto left = spool_.take_over(); left) {
     for_each_event(*left, [&](const EventHeader& header, auto payload) {
       if (!counts(header.lane, header.pos)) return;  // its recorder died before it freed the ring of it
@@ -227,8 +231,10 @@ void Role::turn_slave(uint64_t now_ns) {
     case Slave::News::kByeAck: return leave_or_start_again(now_ns);
   }
   if (!slave_->is_member()) return;
-  refill_from_spool(now_ns);
-  slave_->speak(now_ns);
+  do {
+    refill_from_spool(now_ns);
+    slave_->speak(now_ns, spool_.unread_bytes());
+  } while (flow_.is_spooling() && spool_.unread_bytes() > 0 && flow_.unsent_bytes() <= behind_);
   if (is_idle()) slave_->say_bye();
 }
 
@@ -265,7 +271,7 @@ uint64_t Role::linger_ns() const {
 
 void Role::turn_master(uint64_t now_ns, bool leaving) {
   if (master_->takes_events() && !flow_.all_committed()) hand_over_everything(now_ns);
-  master_->turn(now_ns, needs_room_);
+  master_->turn(now_ns, needs_.room);
   know_own_session();
   for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
     safe_[lane] = std::max(safe_[lane], std::min(master_->committed(lane), given_[lane]));
@@ -316,6 +322,7 @@ void Role::append(const EventHeader& header, std::string_view payload, uint64_t 
     losses_.emit_before(header, [this, now_ns](const EventHeader& gap) { master_->append(gap, {}, now_ns); });
     master_->append(header, payload, now_ns);
   } else {
+    if (flow_.all_committed()) progress_ns_ = now_ns;
     keep(header, payload);
   }
   if (!started_) {
@@ -330,18 +337,20 @@ void Role::append(const EventHeader& header, std::string_view payload, uint64_t 
 
 bool Role::is_stalled(uint64_t now_ns) const { return now_ns >= progress_ns_ + kStallNs; }
 
+bool Role::must_lose(uint64_t now_ns) const { return is_full() && now_ns >= progress_ns_ + kStandstillNs; }
+
 bool Role::must_spool(uint64_t now_ns) const {
-  if (!needs_room_ || master_ || spool_broken_ || around_.settings.spool_bytes == 0) return false;
+  if (!needs_.room || master_ || spool_broken_ || around_.settings.spool_bytes == 0) return false;
+  if (is_full() && !must_lose(now_ns)) return false;
   if (flow_.is_spooling()) return behind_ > 0;
-  return flow_.uncommitted_bytes() > 0 && (flow_.is_waiting() || is_stalled(now_ns));
+  return flow_.uncommitted_bytes() > 0 && (needs_.soon || flow_.is_waiting() || is_stalled(now_ns));
 }
 
 void Role::spool(uint64_t now_ns) {
-  if (flow_.uncommitted_bytes() == 0) progress_ns_ = now_ns;
   if (losing_ && (!flow_.is_spooling() || spool_.bytes() < around_.settings.spool_bytes / 2)) losing_ = false;
   if (must_spool(now_ns)) {
     if (!put_in_spool()) return;
-    losing_ = spool_.bytes() >= around_.settings.spool_bytes;
+    losing_ = must_lose(now_ns);
   } else if (!losing_ || behind_ > 0) {
     return;
   }
@@ -403,7 +412,7 @@ bool Role::is_idle() const { return connections_ == 0 && flow_.all_committed() &
 
 void Role::turn(uint64_t now_ns, Needs needs) {
   if (done_) return;
-  needs_room_ = needs.room;
+  needs_ = needs;
   if (slave_) turn_slave(now_ns);
   if (master_) turn_master(now_ns, needs.end);
   if (done_) return;
@@ -425,8 +434,13 @@ std::optional<uint64_t> Role::deadline_ns(uint64_t now_ns) const {
   if (slave_) sooner(flow_.deadline_ns());
   if (master_) sooner(master_->deadline_ns(now_ns));
   if (idle_since_ns_) sooner(*idle_since_ns_ + linger_ns());
-  if (needs_room_ && !master_ && !is_stalled(now_ns)) sooner(progress_ns_ + kStallNs);
+  if (needs_.room && !master_ && !is_stalled(now_ns)) sooner(progress_ns_ + kStallNs);
+  if (needs_.room && !master_ && is_full() && !must_lose(now_ns)) sooner(progress_ns_ + kStandstillNs);
   return soonest;
+}
+
+bool Role::is_in_flow() const {
+  return master_ ? master_->is_in_flow() : slave_ && flow_.is_spooling() && !flow_.is_waiting();
 }
 
 }  // namespace sidrec

@@ -47,11 +47,14 @@ class Role {
 
   struct Needs {
     bool room;  // the host may soon run out of it: what must wait for a master has to go to the spool
+    bool soon;  // and what only awaits its commit too
     bool end;   // the host is gone and the recorder was told to end: no lingering
   };
   // Hears, works, says.
   void turn(uint64_t now_ns, Needs needs);
   std::optional<uint64_t> deadline_ns(uint64_t now_ns) const;
+  // More passes over the link than can wait for the next turn that is due anyhow.
+  bool is_in_flow() const;
 
   // The recorder ends without its being done: what is in the spool stays there.
   void keep_for_a_successor() { spool_.keep(); }
@@ -87,6 +90,8 @@ class Role {
   void keep(const EventHeader& header, std::string_view payload);
   void append_to_flow(const EventHeader& header, std::string_view payload);
   bool is_stalled(uint64_t now_ns) const;
+  bool is_full() const { return spool_.bytes() >= around_.settings.spool_bytes; }
+  bool must_lose(uint64_t now_ns) const;
   bool must_spool(uint64_t now_ns) const;
   void spool(uint64_t now_ns);
   void refill_from_spool(uint64_t now_ns);
@@ -113,12 +118,12 @@ class Role {
   Marks given_{}, safe_{};
   Marks spooled_{};            // all up to here is committed or in the spool
   uint64_t behind_ = 0;        // bytes appended behind the spool, in no file yet
-  bool losing_ = false;        // the spool is full
+  bool losing_ = false;        // the spool is full, and the master stands still
   bool spool_broken_ = false;  // could not be written: complained about once
   uint64_t progress_ns_ = 0;   // when something was last committed, or nothing was left to be
   std::optional<uint64_t> idle_since_ns_;
   std::string complaint_;
-  bool needs_room_ = false;
+  Needs needs_{};
   bool started_ = false;
   bool gave_way_ = false;  // to the end of a session that others have left: once
   bool done_ = false;

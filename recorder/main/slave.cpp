@@ -77,7 +77,7 @@ Slave::News Slave::hear(uint64_t now_ns) {
   return News::kNone;
 }
 
-void Slave::speak(uint64_t now_ns) {
+void Slave::speak(uint64_t now_ns, uint64_t spooled) {
   if (!link_.is_member()) return;
   const link::MessageHeader header = link::data_header();
   const std::string_view head(reinterpret_cast<const char*>(&header), sizeof header);
@@ -86,7 +86,7 @@ void Slave::speak(uint64_t now_ns) {
       if (send(head, data)) flow_.sent();
       continue;
     }
-    const auto request = flow_.request(now_ns);
+    const auto request = flow_.request(now_ns, spooled);
     if (!request) return;
     if (send(link::encode(*request))) flow_.requested(*request);
   }

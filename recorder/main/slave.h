@@ -27,8 +27,8 @@ class Slave {
   enum class News : uint8_t { kNone, kWelcome, kRefused, kEnded, kByeAck };
   // Hears what has come. After kRefused, kEnded or kByeAck the object is of no further use; why() says more.
   News hear(uint64_t now_ns);
-  // Says what may be said.
-  void speak(uint64_t now_ns);
+  // Says what may be said. `spooled`: as for SlaveFlow::request.
+  void speak(uint64_t now_ns, uint64_t spooled);
   // S9. Does nothing while the master's queue is full: to be called again until is_leaving().
   void say_bye();
 

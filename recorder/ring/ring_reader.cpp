@@ -165,9 +165,9 @@ bool RingReader::has_news(uint64_t least_bytes) const {
   });
 }
 
-bool RingReader::is_pressed() const {
+bool RingReader::is_filled(uint64_t bytes) const {
   return std::any_of(lanes_.begin(), lanes_.end(),
-                     [this](const Lane& l) { return !l.retired && l.read - l.tail > lane_bytes_ / 4; });
+                     [bytes](const Lane& l) { return !l.retired && l.read - l.tail > bytes; });
 }
 
 void RingReader::give_back(uint32_t index, uint64_t pos) {

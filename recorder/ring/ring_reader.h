@@ -61,7 +61,9 @@ class RingReader {
   void give_back(uint32_t lane, uint64_t pos);
 
   // More than a quarter of a lane was read and is not given back yet: the host may soon run out of room.
-  bool is_pressed() const;
+  bool is_pressed() const { return is_filled(lane_bytes_ / 4); }
+  // More than half.
+  bool is_tight() const { return is_filled(lane_bytes_ / 2); }
 
   uint64_t stuck_writers() const { return stuck_writers_; }
 
@@ -81,6 +83,7 @@ class RingReader {
     bool stuck = false;
   };
 
+  bool is_filled(uint64_t bytes) const;
   uint64_t look(Lane& lane, uint64_t now_ns);
   void watch_writer(Lane& lane, uint32_t busy, uint64_t floor_ns, uint64_t now_ns);
   bool load(uint32_t index, uint64_t now_ns);

@@ -330,6 +330,20 @@ TEST(LinkSlaveFlow, a_spool_larger_than_a_frame_comes_back_in_frames) {
   EXPECT_EQ(slave.hand_over(), (Positions{1, 2, 3, 4, 5, 6}));
 }
 
+TEST(LinkSlaveFlow, what_is_in_the_spool_is_asked_for_too_and_keeps_the_credit_until_it_is_put_back) {
+  Slave slave;
+  slave.record();
+  const auto request = slave.flow.request(slave.now, 10 * kEvent);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->bytes, 11 * kEvent);
+  slave.flow.requested(*request);
+  ASSERT_TRUE(slave.flow.on_pass({request->request, request->bytes}));
+  EXPECT_EQ(slave.send_all(), (Positions{1}));
+  EXPECT_EQ(slave.flow.request(slave.now, 10 * kEvent), std::nullopt);
+  slave.record();
+  EXPECT_EQ(slave.send_all(), (Positions{2})) << "within the same credit";
+}
+
 TEST(LinkSlaveFlow, a_slave_whose_data_went_to_the_spool_gives_back_its_place_and_its_credit) {
   Slave waiting;
   waiting.record();
