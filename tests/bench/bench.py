@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
 import chart  # noqa: E402
+import growth  # noqa: E402
 import works  # noqa: E402
 from rounds import HEAD, Rounds, adopt_orphans  # noqa: E402
 from support.workplace import BUILD, Workplace  # noqa: E402
@@ -26,7 +27,8 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # four\n"
         "  scripts/bench --only redis\n\n"
-        "The table goes to standard output, all values to build/bench.json, a chart of the ratios to build/bench.svg.\n"
+        "The table goes to standard output, all values to build/bench.json, charts to build/bench.svg (ratios)\n"
+        "and build/bench-growth.svg.\n"
         "Exit codes: 0 measured, whether goals are met or not; 2 wrong usage.",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
@@ -44,14 +46,20 @@ def main():
     print(f"medians of interleaved rounds; {machine}\n\n{HEAD}", flush=True)
     with Workplace() as place:
         works.all_of_them(rounds, Backends(place), options.quick)
+    grown = growth.measure(rounds, options.quick)
     out = os.path.dirname(BUILD)
+    values = {"machine": machine, "figures": [figure.as_json() for figure in rounds.figures],
+              "growth": [series.as_json() for series in grown]}  # fmt: skip
     with open(os.path.join(out, "bench.json"), "w") as file:
-        json.dump({"machine": machine, "figures": [figure.as_json() for figure in rounds.figures]}, file, indent=1)
+        json.dump(values, file, indent=1)
     with open(os.path.join(out, "bench.svg"), "w") as file:
         file.write(chart.ratios(rounds.figures, machine))
+    if grown:
+        with open(os.path.join(out, "bench-growth.svg"), "w") as file:
+            file.write(chart.growth(grown, machine))
     with_goal = [figure for figure in rounds.figures if figure.goal]
     met = sum(figure.is_met() for figure in with_goal)
-    print(f"\n{met} of {len(with_goal)} goals met, in {time.monotonic() - rounds.began:.0f} s; {out}/bench.json, bench.svg")
+    print(f"\n{met} of {len(with_goal)} goals met, in {time.monotonic() - rounds.began:.0f} s; {out}/bench.json, bench*.svg")
 
 
 if __name__ == "__main__":
