@@ -1,4 +1,4 @@
-"""Does a captured call cost the same however much there is? The CPU it adds, while connections, SIDs, threads or slaves grow.
+"""Does a captured call cost the same however much there is? The CPU it adds while connections, SIDs, threads, slaves grow.
 
 All sizes of a series are there at once, bare and recorded, and take turns: what the machine does meanwhile befalls all of
 them. CPU is read from the processes' clocks (clock_getcpuclockid(3)) before a lap, when all are idle, and after it, when

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -23,6 +24,29 @@ def call_ns(size, calls, fill="x", tracked=True):
             command = [os.path.join(BUILD, "call_cost"), str(size), str(calls), fill, "tracked" if tracked else "untracked"]
             said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
         return {"per call": float(said)}
+
+    return measure
+
+
+def instructions(size, calls, tracked=True):
+    """Of the hooks, counted by callgrind: what `calls` more rounds take, recorded and bare; starts fall out of it."""
+
+    def count(rounds, recorded):
+        with Workplace() as place:
+            place.settings["fold"] = "none"
+            environment = place.environment("bench", recorded=recorded)
+            if recorded:
+                environment["LD_PRELOAD"] += ":" + os.path.join(BUILD, "libclone_by_fork.so")
+            command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", os.path.join(BUILD, "call_cost"),
+                       str(size), str(rounds), "x", "tracked" if tracked else "untracked"]  # fmt: skip
+            process = subprocess.Popen(command, env=environment, text=True,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+            said = process.communicate()[1]
+        return int(re.search(rf"=={process.pid}== Collected : (\d+)", said)[1])
+
+    def measure(_):
+        more = {recorded: count(2 * calls, recorded) - count(calls, recorded) for recorded in (True, False)}
+        return {"instructions more": (more[True] - more[False]) / calls}
 
     return measure
 

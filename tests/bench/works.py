@@ -1,7 +1,7 @@
 """All there is to measure, each beside its goal."""
 
 from proxy_works import bulk, connections, pgbench, redis, wrk
-from recorder_works import call_ns, drain, idle, link, memory, readable
+from recorder_works import call_ns, drain, idle, instructions, link, memory, readable
 from rounds import more, ratio, value
 from ssh_works import echoes, login, ssh_bulk
 from support.host import Missing, find_program
@@ -26,6 +26,11 @@ def all_of_them(rounds, backends, quick):
     for size, most in ((64, 50), (1024, 90), (16384, 1000)):
         calls = (400_000 if size < 16384 else 100_000) // part
         rounds.run(f"captured call of {size} B", call_ns(size, calls), {"per call": (ns, more(most))})
+    if installed("valgrind"):
+        counted = {"instructions more": ("", None)}
+        rounds.run("untracked descriptor, write + read", instructions(64, 4000, tracked=False), counted, count=1)
+        for size in (64, 1024, 16384):
+            rounds.run(f"captured call of {size} B", instructions(size, 4000 if size < 16384 else 1000), counted, count=1)
     for clients, requests in ((50, 200_000), (1, 60_000)):
         rounds.run(f"redis through haproxy, {clients} clients", redis(Haproxy, backends, clients, requests // part),
                    {throughput: ("", ratio(at_least=0.98)), "CPU per request": ("us", ratio(at_most=1.05))},
