@@ -11,7 +11,7 @@ import time
 from rounds import BARE, OURS
 from support.stock_programs import Haproxy
 from support.workplace import Workplace
-from watched import MIB, SOCAT_XV, TCPDUMP, NginxPages, SocatThatTells, Watched
+from watched import BPFTRACE, MIB, SOCAT_XV, TCPDUMP, NginxPages, SocatThatTells, Watched
 
 
 def redis(program, backends, clients, requests):
@@ -19,7 +19,7 @@ def redis(program, backends, clients, requests):
         host = SocatThatTells(backends.redis.port) if who == SOCAT_XV else program(backends.redis.port)
         with Watched(who, host) as work:
             # A watcher that is a hundred times slower need not be waited for.
-            count = requests if who in (BARE, OURS, TCPDUMP) else requests // 20
+            count = requests if who in (BARE, OURS, TCPDUMP, BPFTRACE) else requests // 20
             said = work.client(["redis-benchmark", "-h", "127.0.0.1", "-p", str(host.port), "-t", "get", "-c", str(clients),
                                 "-n", str(count), "--csv"])  # fmt: skip
         return {"requests/s": float(said.strip().splitlines()[-1].split(",")[1].strip('"')),

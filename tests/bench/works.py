@@ -3,10 +3,10 @@
 from proxy_works import bulk, connections, pgbench, redis, wrk
 from recorder_works import call_ns, drain, idle, instructions, link, memory, readable
 from rounds import more, ratio, value
-from ssh_works import echoes, login, ssh_bulk
+from ssh_works import echoes, login, ssh_bulk, terminal_bulk
 from support.host import Missing, find_program
 from support.stock_programs import Haproxy, Socat
-from watched import SOCAT_XV, STRACE, TCPDUMP
+from watched import BPFTRACE, SCRIPT, SOCAT_XV, STRACE, TCPDUMP, TLOG, why_no_bpftrace
 
 
 def installed(name):
@@ -20,7 +20,11 @@ def installed(name):
 def all_of_them(rounds, backends, quick):
     """In the order of the table of goals."""
     part = 4 if quick else 1
-    watchers = [who for who in (STRACE, TCPDUMP) if installed(who)]
+    watchers = [who for who in (STRACE, TCPDUMP, BPFTRACE) if installed(who)]
+    if BPFTRACE in watchers and (why := why_no_bpftrace()):
+        watchers.remove(BPFTRACE)
+        print(f"bpftrace is left out: {why}")
+    wrappers = [who for who in (SCRIPT, TLOG) if installed(who)]
     ns, throughput = "ns", "requests/s"
     rounds.run("untracked descriptor, write + read", call_ns(64, 800_000 // part, tracked=False), {"per call": (ns, more(6))})
     for size, most in ((64, 50), (1024, 90), (16384, 1000)):
@@ -45,7 +49,8 @@ def all_of_them(rounds, backends, quick):
     rounds.run("bulk through haproxy, folded", bulk(1024 // part, "all"),
                {"MiB/s": ("", ratio(at_least=0.95)), "CPU per GiB": ("s", None)})  # fmt: skip
     rounds.run("ssh bulk (scp), folded", ssh_bulk(512 // part), {"MiB/s": ("", ratio(at_least=0.97))})
-    rounds.run("ssh echo loop", echoes(2000 // part), {"keystrokes/s": ("", ratio(at_least=0.99))})
+    rounds.run("ssh echo loop", echoes(2000 // part), {"keystrokes/s": ("", ratio(at_least=0.99))}, wrappers)
+    rounds.run("ssh bulk at a terminal", terminal_bulk(64 // part), {"MiB/s": ("", ratio(at_least=0.97))}, wrappers)
     rounds.run("wrk through nginx, 100 connections", wrk(4 if not quick else 2),
                {throughput: ("", ratio(at_least=0.97)), "p99": ("ms", ratio(at_most=1.05))})  # fmt: skip
     rounds.run("a connection through haproxy", connections(Haproxy, 2000 // part),
