@@ -11,7 +11,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from rounds import value
+from rounds import CALM_S, cpu_ns, value
 from support.deadline import until
 from support.workplace import BUILD, Workplace
 
@@ -19,11 +19,6 @@ CALLS = 40_000  # of a lap
 AT_ONCE = 4_000  # blocks that wait for the host when it begins to read
 MOST_TOGETHER, MOST_OF_ONE = 1_000, 400  # connections they are in, blocks in the buffer of one
 PACE_S, PACED_BLOCKS, PACED_ROUNDS = 0.25, 25, 4  # of hosts at slow work: how often and how much
-CALM_S = 0.05  # a recorder that has nothing to do for so long sleeps: while there is traffic it looks every 2 ms or 8
-
-
-def cpu_ns(pids):
-    return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in pids)  # Linux's clock of a process: CPUCLOCK_SCHED
 
 
 @dataclass
@@ -51,7 +46,7 @@ class Crowd:
 
     def __init__(self, shape, recorded):
         self.place = Workplace()
-        self.place.settings |= {"fold": "none"}
+        self.place.settings |= {"fold": "none", "linger_ms": 100}
         numbers = (shape.connections, shape.addresses, shape.threads, shape.processes)
         self.process = subprocess.Popen([os.path.join(BUILD, "many_calls"), *map(str, numbers)], text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -92,7 +87,6 @@ class Crowd:
         return hosts / calls, (self.recorders_ns() - recorders) / calls
 
     def close(self):
-        self.process.stdin.close()
         self.process.wait(60)
         self.process.stdout.close()
         self.place.__exit__(None, None, None)
@@ -111,6 +105,8 @@ class Series:
         return self
 
     def __exit__(self, *_):
+        for crowd in self.crowds:
+            crowd.process.stdin.close()
         for crowd in self.crowds:
             crowd.close()
 

@@ -61,7 +61,8 @@ class Watched:
     def __enter__(self):
         reap_orphans()
         self.before_s = children_s()
-        prefix = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=read,write,recvfrom,sendto,readv,writev"]
+        prefix = ["strace", "-f", "-qq", "-I", "waiting",  # else it takes no signal, and the host's end 10 s
+                  "-o", "/dev/null", "-e", "trace=read,write,recvfrom,sendto,readv,writev"]  # fmt: skip
         self.place.start(self.host, "bench", recorded=self.who == OURS, prefix=prefix if self.who == STRACE else ())
         if self.who == TCPDUMP:
             self.watcher = subprocess.Popen(["tcpdump", "-q", "-i", "lo", "-w", "/dev/null", f"port {self.host.port}"],
