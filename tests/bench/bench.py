@@ -25,7 +25,7 @@ def main():
         prog="scripts/bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # four\n"
+        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # two and a half\n"
         "  scripts/bench --only redis\n\n"
         "The table goes to standard output, all values to build/bench.json, charts to build/bench.svg (ratios)\n"
         "and build/bench-growth.svg.\n"

@@ -16,6 +16,8 @@ from support.stock_programs import Haproxy, Socat
 from support.workplace import BUILD, Workplace
 from watched import MIB
 
+WARM_UP = 2000  # calls that call_cost makes before those it is asked for
+
 
 def call_ns(size, calls, fill="x", tracked=True):
     def measure(who):
@@ -27,6 +29,13 @@ def call_ns(size, calls, fill="x", tracked=True):
         return {"per call": float(said)}
 
     return measure
+
+
+def kept(path):
+    """(records, bytes) that are in the trail, and not in one of its gaps."""
+    with open(path, "rb") as trail:
+        sizes = [int(re.search(rb'"len":(\d+)', line)[1]) for line in trail if line.startswith(b'{"ev":"data"')]
+    return len(sizes), sum(sizes)
 
 
 def instructions(size, calls, tracked=True):
@@ -63,19 +72,20 @@ def drain(size, calls, fill):
             command = [os.path.join(BUILD, "call_cost"), str(size), str(calls), fill]
             subprocess.run(command, env=place.environment("bench"), check=True, capture_output=True)
             (recorder,) = place.recorders()
+            all_calls = calls + WARM_UP
             last, used = -1, 0
             while used != last:  # until it has written the rest and sleeps
                 time.sleep(CALM_S)
                 last, used = used, cpu_ns([recorder.pid])
             path = place.trail_files()[0]
-            size_ratio = os.path.getsize(path) / (size * (calls + 2000))
-        return {"records/s": calls / used * 1e3, "payload": size * calls / used, "trail": size_ratio}
+            size_ratio = os.path.getsize(path) / (size * all_calls)
+        return {"records/s": all_calls / used * 1e3, "payload": size * all_calls / used, "trail": size_ratio}
 
     return measure
 
 
 def link(size, calls):
-    """A slave in full flow and its master, each by its own CPU."""
+    """A slave in full flow and its master, each by its own CPU, for what has come to the trail."""
 
     def measure(_):
         with Workplace() as place:
@@ -95,8 +105,9 @@ def link(size, calls):
                     pass
                 time.sleep(0.05)
             slowest = max(used, cpu_ns([master]) - before)
+            records, held = kept(place.trail_files()[0])
             first.close()
-        return {"records/s": calls / slowest * 1e3, "payload": size * calls / slowest}
+        return {"records/s": records / slowest * 1e3, "payload": held / slowest, "kept": held / (size * (calls + WARM_UP))}
 
     return measure
 

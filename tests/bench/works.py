@@ -65,10 +65,11 @@ def all_of_them(rounds, backends, quick):
                {"payload": ("GB/s", value(at_least=2)), "records/s": ("M/s", None), "trail": ("", value(at_most=1.2))}, count=few)  # fmt: skip
     rounds.run("recorder, one core, binary of 16 KiB", drain(16384, 60_000 // part, "random"),
                {"payload": ("GB/s", value(at_least=2)), "records/s": ("M/s", None), "trail": ("", value(at_most=1.36))}, count=few)  # fmt: skip
+    whole = {"kept": ("", value(at_least=1))}
     rounds.run("link, 64 B", link(64, 1_000_000 // part),
-               {"records/s": ("M/s", value(at_least=2)), "payload": ("GB/s", None)}, count=few)  # fmt: skip
+               {"records/s": ("M/s", value(at_least=2)), "payload": ("GB/s", None), **whole}, count=few)  # fmt: skip
     rounds.run("link, 16 KiB", link(16384, 30_000 // part),
-               {"payload": ("GB/s", value(at_least=1.5)), "records/s": ("M/s", None)}, count=few)  # fmt: skip
+               {"payload": ("GB/s", value(at_least=1.5)), "records/s": ("M/s", None), **whole}, count=few)  # fmt: skip
     rounds.run("wake-ups of an idle recorder", idle(3 if quick else 20), {"per minute": ("", value(at_most=0))}, count=1)
     rounds.run("private memory", memory(), {"host": ("KiB", more(128)), "recorder": ("KiB", value(at_most=512))}, count=few)
     rounds.run("written by the host, readable in the trail", readable(300 // some, backends),
