@@ -35,11 +35,11 @@ def all_of_them(rounds, backends, quick):
         rounds.run("untracked descriptor, write + read", instructions(64, 2000, tracked=False), counted, count=1)
         for size in (64, 1024, 16384):
             rounds.run(f"captured call of {size} B", instructions(size, 2000 if size < 16384 else 500), counted, count=1)
-    for clients, requests in ((50, 200_000), (1, 30_000)):
-        rounds.run(f"redis through haproxy, {clients} clients", redis(Haproxy, backends, clients, requests // part),
+    for clients, requests in ((50, 100_000), (1, 15_000)):
+        rounds.run(f"redis through haproxy, {clients} clients", redis(Haproxy, backends, clients, requests // some),
                    {throughput: ("", ratio(at_least=0.98)), "CPU per request": ("us", ratio(at_most=1.05))},
                    watchers if clients == 50 else ())  # fmt: skip
-    rounds.run("pgbench -S through haproxy", pgbench(backends, 4 if not quick else 1),
+    rounds.run("pgbench -S through haproxy", pgbench(backends, 1 if quick else 3),
                {"tps": ("", ratio(at_least=0.98)), "p99": ("ms", ratio(at_most=1.05))})  # fmt: skip
     rounds.run("redis through socat, 50 clients", redis(Socat, backends, 50, 100_000 // part),
                {throughput: ("", ratio(at_least=0.97)), "CPU per request": ("us", ratio(at_most=1.05))},
@@ -51,15 +51,15 @@ def all_of_them(rounds, backends, quick):
     rounds.run("ssh bulk (scp), folded", ssh_bulk(512 // part), {"MiB/s": ("", ratio(at_least=0.97))})
     rounds.run("ssh echo loop", echoes(2000 // part), {"keystrokes/s": ("", ratio(at_least=0.99))}, wrappers)
     rounds.run("ssh bulk at a terminal", terminal_bulk(64 // part), {"MiB/s": ("", ratio(at_least=0.97))}, wrappers)
-    rounds.run("wrk through nginx, 100 connections", wrk(4 if not quick else 1),
+    rounds.run("wrk through nginx, 100 connections", wrk(1 if quick else 3),
                {throughput: ("", ratio(at_least=0.97)), "p99": ("ms", ratio(at_most=1.05))})  # fmt: skip
     rounds.run("a connection through haproxy", connections(Haproxy, 2000 // some),
                {"connect to first answer": ("us", more(5)), "CPU": ("us", None)})  # fmt: skip
     rounds.run("a connection through socat", connections(Socat, 300 // some),
                {"CPU": ("us", more(400)), "connect to first answer": ("us", more(100))})  # fmt: skip
-    rounds.run("ssh login", login(10 // some), {"login": ("ms", ratio(at_most=1.03))})
+    rounds.run("ssh login", login(2 if quick else 6), {"login": ("ms", ratio(at_most=1.03))})
     few = max(3, rounds.count // 2)
-    rounds.run("recorder, one core, 64 B", drain(64, 2_000_000 // part, "x"),
+    rounds.run("recorder, one core, 64 B", drain(64, 1_000_000 // some, "x"),
                {"records/s": ("M/s", value(at_least=5)), "payload": ("GB/s", None), "trail": ("", None)}, count=few)  # fmt: skip
     rounds.run("recorder, one core, text of 1 KiB", drain(1024, 600_000 // part, "x"),
                {"payload": ("GB/s", value(at_least=2)), "records/s": ("M/s", None), "trail": ("", value(at_most=1.2))}, count=few)  # fmt: skip
@@ -70,7 +70,7 @@ def all_of_them(rounds, backends, quick):
                {"records/s": ("M/s", value(at_least=2)), "payload": ("GB/s", None), **whole}, count=few)  # fmt: skip
     rounds.run("link, 16 KiB", link(16384, 30_000 // part),
                {"payload": ("GB/s", value(at_least=1.5)), "records/s": ("M/s", None), **whole}, count=few)  # fmt: skip
-    rounds.run("wake-ups of an idle recorder", idle(3 if quick else 20), {"per minute": ("", value(at_most=0))}, count=1)
+    rounds.run("wake-ups of an idle recorder", idle(3 if quick else 10), {"per minute": ("", value(at_most=0))}, count=1)
     rounds.run("private memory", memory(), {"host": ("KiB", more(128)), "recorder": ("KiB", value(at_most=512))}, count=few)
     rounds.run("written by the host, readable in the trail", readable(300 // some, backends),
                {"p99": ("ms", value(at_most=5)), "median": ("ms", None)}, count=few)  # fmt: skip
