@@ -1,10 +1,12 @@
 """What sshd does: a login, keystrokes, bulk. As proxy_works.py."""
 
 import os
+import signal
 import statistics
 import subprocess
 import time
 
+from support.processes import all_pids, contents, end, kill_quietly
 from support.sshd import Sshd
 from watched import MIB, SCRIPT, TLOG, Watched
 
@@ -44,8 +46,10 @@ def echoes(count):
                 terminal.types(b"k")
                 terminal.sees(b"k")
             seconds = time.monotonic() - began
-            os.kill(terminal.pid, 15)
+            kill_quietly(terminal.pid, signal.SIGTERM)
             terminal.ends()
+            end([pid for pid in all_pids() if contents(pid, "cmdline").startswith("script\0") and
+                 work.place.path("typescript") in contents(pid, "cmdline")])  # it does not go with its terminal
         return {"keystrokes/s": count / seconds}
 
     return measure
