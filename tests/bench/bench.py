@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
 import chart  # noqa: E402
+import growth  # noqa: E402
 import works  # noqa: E402
 from rounds import HEAD, Rounds, adopt_orphans  # noqa: E402
 from support.workplace import BUILD, Workplace  # noqa: E402
@@ -24,10 +25,10 @@ def main():
         prog="scripts/bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # three and a half\n"
+        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # two and a half\n"
         "  scripts/bench --only redis\n\n"
-        "The table goes to standard output, all values to build/bench.json, a chart of the ratios to build/bench.svg,\n"
-        "one of the growth to build/bench-growth.svg.\n"
+        "The table goes to standard output, all values to build/bench.json, charts to build/bench.svg (ratios)\n"
+        "and build/bench-growth.svg.\n"
         "Exit codes: 0 measured, whether goals are met or not; 2 wrong usage.",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
@@ -44,11 +45,13 @@ def main():
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}, {time.strftime('%Y-%m-%d')}"
     print(f"medians of interleaved rounds; {machine}\n\n{HEAD}", flush=True)
     with Workplace() as place:
-        grown = works.all_of_them(rounds, Backends(place), options.quick)
+        works.all_of_them(rounds, Backends(place), options.quick)
+    grown = growth.measure(rounds, options.quick)
     out = os.path.dirname(BUILD)
+    values = {"machine": machine, "figures": [figure.as_json() for figure in rounds.figures],
+              "growth": [series.as_json() for series in grown]}  # fmt: skip
     with open(os.path.join(out, "bench.json"), "w") as file:
-        figures = [figure.as_json() for figure in rounds.figures]
-        json.dump({"machine": machine, "figures": figures, "growth_ns": grown}, file, indent=1)
+        json.dump(values, file, indent=1)
     with open(os.path.join(out, "bench.svg"), "w") as file:
         file.write(chart.ratios(rounds.figures, machine))
     if grown:
@@ -56,8 +59,7 @@ def main():
             file.write(chart.growth(grown, machine))
     with_goal = [figure for figure in rounds.figures if figure.goal]
     met = sum(figure.is_met() for figure in with_goal)
-    seconds = time.monotonic() - rounds.began
-    print(f"\n{met} of {len(with_goal)} goals met, in {seconds:.0f} s; {out}/bench.json, {out}/bench*.svg")
+    print(f"\n{met} of {len(with_goal)} goals met, in {time.monotonic() - rounds.began:.0f} s; {out}/bench.json, bench*.svg")
 
 
 if __name__ == "__main__":

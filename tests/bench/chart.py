@@ -1,12 +1,12 @@
-"""Charts, as SVG: the ratios to the bare program, one bar a figure, its spread a line, its goal a mark; and the growth, one
-panel for what grows, a line for the host's nanoseconds a call, one for the recorders', one for their sum."""
+"""Charts, as SVG: of the ratios to the bare program, one bar a figure, its spread a line, its goal a mark; of growth."""
 
 import math
-
 from xml.sax.saxutils import escape
 
 ROW, LEFT, WIDTH, TOP = 22, 420, 420, 50
 MOST = 2.0  # what is beyond is cut, and says its number
+PANEL_WIDTH, PANEL_HEIGHT, MARGIN = 420, 240, 60
+COLOURS = {"host": "#48c", "recorders": "#d74", "both": "#333"}
 
 
 def ratios(figures, machine):
@@ -36,39 +36,40 @@ def at(ratio):
     return round(LEFT + WIDTH * min(max(ratio, 0), MOST) / MOST, 1)
 
 
-PANEL_WIDTH, PANEL_HEIGHT, MARGIN = 300, 180, 60
-LINES = (("host", "#47a"), ("recorders", "#d74"), ("sum", "#222"))
-
-
-def growth(grown, machine):
-    """`grown`: {what: {point: (host ns, recorders ns)}}"""
-    width = MARGIN + len(grown) * (PANEL_WIDTH + MARGIN)
-    key = " ".join(f'<tspan fill="{colour}">{name}</tspan>' for name, colour in LINES)
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{PANEL_HEIGHT + 2 * MARGIN + 20}" '
-             f'font-family="sans-serif" font-size="12">',
+def growth(every, machine):
+    """What a call costs more than bare, one panel a series, the size of what grows on a logarithmic axis."""
+    rows = (len(every) + 1) // 2
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * (PANEL_WIDTH + MARGIN) + 40}" '
+             f'height="{rows * (PANEL_HEIGHT + 2 * MARGIN) + 40}" font-family="sans-serif" font-size="12">',
              '<rect width="100%" height="100%" fill="white"/>',
-             f'<text x="10" y="20" font-size="14">CPU of a captured call, ns: {key} ({escape(machine)})</text>']  # fmt: skip
-    for number, (what, points) in enumerate(grown.items()):
-        parts += panel(MARGIN + number * (PANEL_WIDTH + MARGIN), what, points)
+             f'<text x="10" y="20" font-size="14">CPU added to a captured call of 64 B, ns ({escape(machine)})</text>']  # fmt: skip
+    for number, series in enumerate(every):
+        x, y = MARGIN + number % 2 * (PANEL_WIDTH + MARGIN), MARGIN + number // 2 * (PANEL_HEIGHT + 2 * MARGIN)
+        parts.append(f'<g transform="translate({x},{y})">{panel(series.of, series.points())}</g>')
     return "\n".join([*parts, "</svg>\n"])
 
 
-def panel(left, what, points):
-    values = {point: (*both, sum(both)) for point, both in points.items()}
-    top, widest = max(max(each) for each in values.values()) or 1, math.log10(max(points)) or 1
-    bottom = MARGIN + PANEL_HEIGHT
+def panel(of, points):
+    lines = {"host": [host for _, host, _ in points], "recorders": [recorders for *_, recorders in points]}
+    lines["both"] = [host + recorders for host, recorders in zip(*lines.values())]
+    least, most = min(0, *lines["host"]), max(lines["both"]) * 1.1
+    decades = math.log10(points[-1][0] / points[0][0])
+    across = [round(PANEL_WIDTH * math.log10(size / points[0][0]) / decades, 1) for size, *_ in points]
 
-    def place(point, nanoseconds):
-        return f"{left + PANEL_WIDTH * math.log10(point) / widest:.1f},{bottom - PANEL_HEIGHT * nanoseconds / top:.1f}"
+    def up(ns):
+        return round(PANEL_HEIGHT * (most - ns) / (most - least), 1)
 
-    yield f'<rect x="{left}" y="{MARGIN}" width="{PANEL_WIDTH}" height="{PANEL_HEIGHT}" fill="none" stroke="#ccc"/>'
-    yield f'<text x="{left + PANEL_WIDTH / 2}" y="{bottom + 36}" text-anchor="middle">{escape(what)}</text>'
-    for height in (0, top / 2, top):
-        y = bottom - PANEL_HEIGHT * height / top
-        yield f'<text x="{left - 6}" y="{y + 4}" text-anchor="end">{height:.0f}</text>'
-    for point in points:
-        x = place(point, 0).split(",")[0]
-        yield f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{point:,}</text>'
-    for line, (_, colour) in enumerate(LINES):
-        corners = " ".join(place(point, each[line]) for point, each in values.items())
-        yield f'<polyline points="{corners}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    parts = [f'<text x="{PANEL_WIDTH / 2}" y="{PANEL_HEIGHT + 34}" text-anchor="middle">{escape(of)}</text>'
+             '<text x="-6" y="-12" text-anchor="end">ns</text>']  # fmt: skip
+    for ns in (0, most / 4, most / 2, most * 3 / 4, most):
+        parts.append(f'<line x1="0" y1="{up(ns)}" x2="{PANEL_WIDTH}" y2="{up(ns)}" stroke="#ccc"/>'
+                     f'<text x="-6" y="{up(ns) + 4}" text-anchor="end">{ns:,.0f}</text>')  # fmt: skip
+    for (size, *_), x in zip(points, across):
+        parts.append(f'<line x1="{x}" y1="0" x2="{x}" y2="{PANEL_HEIGHT}" stroke="#eee"/>'
+                     f'<text x="{x}" y="{PANEL_HEIGHT + 16}" text-anchor="middle">{size:,}</text>')  # fmt: skip
+    for number, (name, values) in enumerate(lines.items()):
+        track = " ".join(f"{x},{up(ns)}" for x, ns in zip(across, values))
+        dots = "".join(f'<circle cx="{x}" cy="{up(ns)}" r="3" fill="{COLOURS[name]}"/>' for x, ns in zip(across, values))
+        parts.append(f'<polyline points="{track}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"/>{dots}'
+                     f'<text x="{10 + 80 * number}" y="-8" fill="{COLOURS[name]}">{name}</text>')  # fmt: skip
+    return "\n".join(parts)

@@ -5,13 +5,14 @@ import os
 import random
 import re
 import socket
+import statistics
 import threading
 import time
 
 from rounds import BARE, OURS
 from support.stock_programs import Haproxy
 from support.workplace import Workplace
-from watched import MIB, SOCAT_XV, TCPDUMP, NginxPages, SocatThatTells, Watched
+from watched import BPFTRACE, MIB, SOCAT_XV, TCPDUMP, NginxPages, SocatThatTells, Watched
 
 
 def redis(program, backends, clients, requests):
@@ -19,7 +20,7 @@ def redis(program, backends, clients, requests):
         host = SocatThatTells(backends.redis.port) if who == SOCAT_XV else program(backends.redis.port)
         with Watched(who, host) as work:
             # A watcher that is a hundred times slower need not be waited for.
-            count = requests if who in (BARE, OURS, TCPDUMP) else requests // 20
+            count = requests if who in (BARE, OURS, TCPDUMP, BPFTRACE) else requests // 20
             said = work.client(["redis-benchmark", "-h", "127.0.0.1", "-p", str(host.port), "-t", "get", "-c", str(clients),
                                 "-n", str(count), "--csv"])  # fmt: skip
         return {"requests/s": float(said.strip().splitlines()[-1].split(",")[1].strip('"')),
@@ -86,19 +87,22 @@ def bulk(mebibytes, fold):
 
 
 def connections(program, count):
-    """Each says a byte and hears it again: of an event loop, or a process for each."""
+    """Each says a byte and hears it again, of an event loop, or of a process for each: how long that keeps it waiting."""
 
     def measure(who):
         place = Workplace()
         with place:
             host = program(place.echo_backend())
             with Watched(who, host) as work:
-                began = time.monotonic()
+                waits, first = [], time.monotonic()
                 for _ in range(count):
+                    began = time.monotonic()
                     with socket.create_connection(("127.0.0.1", host.port)) as line:
                         line.sendall(b"x")
                         assert line.recv(1)
-                seconds = time.monotonic() - began
-        return {"wall": seconds / count * 1e6, "CPU": work.cpu_s / count * 1e6}
+                        waits.append(time.monotonic() - began)
+                wall = time.monotonic() - first
+        return {"wall": wall / count * 1e6, "connect to first answer": statistics.median(waits) * 1e6,
+                "CPU": work.cpu_s / count * 1e6}  # fmt: skip
 
     return measure

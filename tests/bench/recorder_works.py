@@ -3,12 +3,14 @@
 import glob
 import json
 import os
+import re
 import socket
 import statistics
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from rounds import OURS
+from rounds import CALM_S, OURS
 from support.deadline import until
 from support.processes import anonymous_kib, cpu_ns, private_kib
 from support.stock_programs import Haproxy, Socat
@@ -31,18 +33,43 @@ def call_ns(size, calls, what="tracked"):
     return measure
 
 
+def instructions(size, calls, what="tracked"):
+    """Of the hooks, counted by callgrind: what `calls` more rounds take, recorded and bare; starts fall out of it."""
+
+    def count(rounds, recorded):
+        with Workplace() as place:
+            place.settings["fold"] = "none"
+            environment = place.environment("bench", recorded=recorded)
+            if recorded:
+                environment["LD_PRELOAD"] += ":" + os.path.join(BUILD, "libclone_by_fork.so")
+            command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", os.path.join(BUILD, "call_cost"),
+                       str(size), str(rounds), "x", what]  # fmt: skip
+            process = subprocess.Popen(command, env=environment, text=True,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+            said = process.communicate()[1]
+        return int(re.search(rf"=={process.pid}== Collected : (\d+)", said)[1])
+
+    def measure(_):
+        with ThreadPoolExecutor() as at_once:  # what else the machine does is not counted
+            counts = at_once.map(count, (2 * calls, calls, 2 * calls, calls), (True, True, False, False))
+        most, least, bare_most, bare_least = counts
+        return {"instructions more": (most - least - (bare_most - bare_least)) / calls}
+
+    return measure
+
+
 def drain(size, calls, fill):
     """What one recorder does for a host that never stops: by its own CPU, so that the host's is left out."""
 
     def measure(_):
         with Workplace() as place:
-            place.settings |= {"fold": "none", "linger_ms": 1000}
+            place.settings |= {"fold": "none", "linger_ms": 500}
             command = [os.path.join(BUILD, "call_cost"), str(size), str(calls), fill]
             subprocess.run(command, env=place.environment("bench"), check=True, capture_output=True)
             (recorder,) = place.recorders()
             last, used = -1, 0
             while used != last:  # until it has written the rest and sleeps
-                time.sleep(0.2)
+                time.sleep(CALM_S)
                 last, used = used, cpu_ns(recorder.pid)
             path = place.trail_files()[0]
             size_ratio = os.path.getsize(path) / (size * (calls + WARM_UP))
@@ -56,7 +83,7 @@ def link(size, calls):
 
     def measure(_):
         with Workplace() as place:
-            place.settings |= {"fold": "none", "linger_ms": 1000}
+            place.settings |= {"fold": "none", "linger_ms": 300}
             first = place.client(place.start(Socat(place.echo_backend()), "bench")).says(b"the master's")
             place.recorded(first, "bench")
             master = place.master("bench").pid

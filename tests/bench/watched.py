@@ -11,7 +11,41 @@ from support.stock_programs import Socat
 from support.workplace import Workplace
 
 MIB = 1024 * 1024
-STRACE, TCPDUMP, SOCAT_XV = "strace", "tcpdump", "socat -x -v"
+STRACE, TCPDUMP, SOCAT_XV, BPFTRACE, SCRIPT, TLOG = "strace", "tcpdump", "socat -x -v", "bpftrace", "script", "tlog-rec"
+# Where nobody has mounted tracefs, bpftrace gets one that only it sees.
+WITH_TRACEFS = ["unshare", "-m", "sh", "-c", "test -e /sys/kernel/tracing/events ||"
+                ' mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"', "-"]  # fmt: skip
+BYTES_OF_EACH_CALL = """
+tracepoint:syscalls:sys_exit_read, tracepoint:syscalls:sys_exit_write, tracepoint:syscalls:sys_exit_recvfrom,
+tracepoint:syscalls:sys_exit_sendto, tracepoint:syscalls:sys_exit_readv, tracepoint:syscalls:sys_exit_writev
+/comm == "%s"/ { @bytes[probe, pid] = sum(args->ret); }
+interval:ms:50 { printf("attached\\n"); }
+"""
+
+
+def bpftrace(program):
+    """At work on all processes of this name, for it says so only when it is. What it has against it, if it has."""
+    process = subprocess.Popen([*WITH_TRACEFS, "bpftrace", "-e", BYTES_OF_EACH_CALL % program], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    said = ""
+    for line in process.stdout:
+        if line == "attached\n":
+            return process, ""
+        said = line.strip() or said
+    process.wait()
+    return None, said
+
+
+def why_no_bpftrace():
+    process, why = bpftrace("nobody")
+    if process:
+        end(process)
+    return why
+
+
+def end(watcher):
+    watcher.terminate()
+    watcher.communicate()
 
 
 class Watched:
@@ -27,12 +61,15 @@ class Watched:
     def __enter__(self):
         reap_orphans()
         self.before_s = children_s()
-        prefix = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=read,write,recvfrom,sendto,readv,writev"]
+        prefix = ["strace", "-f", "-qq", "-I", "waiting",  # else it takes no signal, and the host's end 10 s
+                  "-o", "/dev/null", "-e", "trace=read,write,recvfrom,sendto,readv,writev"]  # fmt: skip
         self.place.start(self.host, "bench", recorded=self.who == OURS, prefix=prefix if self.who == STRACE else ())
         if self.who == TCPDUMP:
             self.watcher = subprocess.Popen(["tcpdump", "-q", "-i", "lo", "-w", "/dev/null", f"port {self.host.port}"],
                                             stderr=subprocess.DEVNULL)  # fmt: skip
             time.sleep(0.5)
+        elif self.who == BPFTRACE:
+            self.watcher = bpftrace(self.host.program)[0]
         return self
 
     def client(self, command, **options):
@@ -44,8 +81,7 @@ class Watched:
 
     def __exit__(self, kind, *_):
         if self.watcher:
-            self.watcher.terminate()
-            self.watcher.wait()
+            end(self.watcher)
         self.host.stop()
         if self.who == OURS and kind is None:
             until(lambda: not self.place.recorders(), "the end of the recorders", 60, 0.05)

@@ -1,13 +1,12 @@
 """All there is to measure, each beside its goal."""
 
-import growth
 from proxy_works import bulk, connections, pgbench, redis, wrk
-from recorder_works import call_ns, drain, idle, link, memory, readable
+from recorder_works import call_ns, drain, idle, instructions, link, memory, readable
 from rounds import more, ratio, value
-from ssh_works import echoes, login, ssh_bulk
+from ssh_works import echoes, login, ssh_bulk, terminal_bulk
 from support.host import Missing, find_program
 from support.stock_programs import Haproxy, Socat
-from watched import SOCAT_XV, STRACE, TCPDUMP
+from watched import BPFTRACE, SCRIPT, SOCAT_XV, STRACE, TCPDUMP, TLOG, why_no_bpftrace
 
 
 def installed(name):
@@ -18,45 +17,59 @@ def installed(name):
         return False
 
 
+def those_who_watch():
+    watchers = [who for who in (STRACE, TCPDUMP, BPFTRACE) if installed(who)]
+    if BPFTRACE in watchers and (why := why_no_bpftrace()):
+        watchers.remove(BPFTRACE)
+        print(f"bpftrace is left out: {why}")
+    return watchers
+
+
 def hook(most):
     """What a host that does nothing else pays by itself; the time has the waiting for its recorder, too."""
     return {"CPU of the host": ("ns", more(most)), "time": ("ns", more(most))}
 
 
 def all_of_them(rounds, backends, quick):
-    """In the order of the table of goals. What each growth has at its points, for its chart."""
-    part = 4 if quick else 1
-    watchers = [] if quick else [who for who in (STRACE, TCPDUMP) if installed(who)]
+    """In the order of the table of goals."""
+    part, some = (8, 4) if quick else (1, 1)
+    watchers, wrappers = those_who_watch(), [who for who in (SCRIPT, TLOG) if installed(who)]
     throughput = "requests/s"
-    rounds.run("untracked descriptor, write + read", call_ns(64, 800_000 // part, "untracked"), hook(6))
+    untracked, captured = "untracked descriptor, write + read", "captured call of {} B"
+    rounds.run(untracked, call_ns(64, 800_000 // part, "untracked"), hook(6))
     for size, most in ((64, 50), (1024, 90), (16384, 1000)):
-        calls = (400_000 if size < 16384 else 100_000) // part
-        rounds.run(f"captured call of {size} B", call_ns(size, calls), hook(most))
-    for clients, requests in ((50, 200_000), (1, 60_000)):
-        rounds.run(f"redis through haproxy, {clients} clients", redis(Haproxy, backends, clients, requests // part),
+        rounds.run(captured.format(size), call_ns(size, (400_000 if size < 16384 else 100_000) // part), hook(most))
+    if installed("valgrind"):
+        counted = {"instructions more": ("", None)}
+        rounds.run(untracked, instructions(64, 2000, "untracked"), counted, count=1)
+        for size in (64, 1024, 16384):
+            rounds.run(captured.format(size), instructions(size, 2000 if size < 16384 else 500), counted, count=1)
+    for clients, requests in ((50, 100_000), (1, 15_000)):
+        rounds.run(f"redis through haproxy, {clients} clients", redis(Haproxy, backends, clients, requests // some),
                    {throughput: ("", ratio(at_least=0.98)), "CPU per request": ("us", ratio(at_most=1.05))},
                    watchers if clients == 50 else ())  # fmt: skip
-    rounds.run("pgbench -S through haproxy", pgbench(backends, 4 if not quick else 2),
+    rounds.run("pgbench -S through haproxy", pgbench(backends, 1 if quick else 3),
                {"tps": ("", ratio(at_least=0.98)), "p99": ("ms", ratio(at_most=1.05))})  # fmt: skip
     rounds.run("redis through socat, 50 clients", redis(Socat, backends, 50, 100_000 // part),
                {throughput: ("", ratio(at_least=0.97)), "CPU per request": ("us", ratio(at_most=1.05))},
-               () if quick else (*watchers, SOCAT_XV))  # fmt: skip
+               (*watchers, SOCAT_XV))  # fmt: skip
     rounds.run("bulk through haproxy, kept whole", bulk(1024 // part, "none"),
                {"MiB/s": ("", ratio(at_least=0.8)), "CPU per GiB": ("s", ratio(at_most=1.8))})  # fmt: skip
     rounds.run("bulk through haproxy, folded", bulk(1024 // part, "all"),
                {"MiB/s": ("", ratio(at_least=0.95)), "CPU per GiB": ("s", None)})  # fmt: skip
     rounds.run("ssh bulk (scp), folded", ssh_bulk(512 // part), {"MiB/s": ("", ratio(at_least=0.97))})
-    rounds.run("ssh echo loop", echoes(2000 // part), {"keystrokes/s": ("", ratio(at_least=0.99))})
-    rounds.run("wrk through nginx, 100 connections", wrk(4 if not quick else 2),
+    rounds.run("ssh bulk at a terminal", terminal_bulk(64 // part), {"MiB/s": ("", None)}, wrappers)
+    rounds.run("ssh echo loop", echoes(2000 // part), {"keystrokes/s": ("", ratio(at_least=0.99))}, wrappers)
+    rounds.run("wrk through nginx, 100 connections", wrk(1 if quick else 3),
                {throughput: ("", ratio(at_least=0.97)), "p99": ("ms", ratio(at_most=1.05))})  # fmt: skip
-    rounds.run("a connection through haproxy", connections(Haproxy, 2000 // part),
-               {"wall": ("us", more(5)), "CPU": ("us", None)})  # fmt: skip
-    rounds.run("a connection, accept to close, one process", call_ns(64, 20_000 // part, "connections"), hook(5000))
-    rounds.run("a connection through socat", connections(Socat, 300 // part),
-               {"CPU": ("us", more(400)), "wall": ("us", more(100))})  # fmt: skip
-    rounds.run("ssh login", login(10 // min(part, 2)), {"login": ("ms", ratio(at_most=1.03))})
+    rounds.run("a connection through haproxy", connections(Haproxy, 2000 // some),
+               {"wall": ("us", more(5)), "connect to first answer": ("us", None), "CPU": ("us", None)})  # fmt: skip
+    rounds.run("a connection, accept to close, one process", call_ns(64, 20_000 // some, "connections"), hook(5000))
+    rounds.run("a connection through socat", connections(Socat, 300 // some),
+               {"CPU": ("us", more(400)), "connect to first answer": ("us", more(100)), "wall": ("us", None)})  # fmt: skip
+    rounds.run("ssh login", login(2 if quick else 6), {"login": ("ms", ratio(at_most=1.03))})
     few = max(3, rounds.count // 2)
-    rounds.run("recorder, one core, 64 B", drain(64, 2_000_000 // part, "x"),
+    rounds.run("recorder, one core, 64 B", drain(64, 1_000_000 // some, "x"),
                {"records/s": ("M/s", value(at_least=5)), "payload": ("GB/s", None), "trail": ("", None)}, count=few)  # fmt: skip
     rounds.run("recorder, one core, text of 1 KiB", drain(1024, 600_000 // part, "x"),
                {"payload": ("GB/s", value(at_least=2)), "records/s": ("M/s", None), "trail": ("", value(at_most=1.2))}, count=few)  # fmt: skip
@@ -64,15 +77,10 @@ def all_of_them(rounds, backends, quick):
                {"payload": ("GB/s", value(at_least=2)), "records/s": ("M/s", None), "trail": ("", value(at_most=1.36))}, count=few)  # fmt: skip
     rounds.run("link, 64 B", link(64, 1_000_000 // part),
                {"records/s": ("M/s", value(at_least=2)), "payload": ("GB/s", None), "kept": ("", None)}, count=few)  # fmt: skip
-    rounds.run("link, 16 KiB", link(16384, 60_000 // part),
+    rounds.run("link, 16 KiB", link(16384, 30_000 // part),
                {"payload": ("GB/s", value(at_least=1.5)), "records/s": ("M/s", None), "kept": ("", None)}, count=few)  # fmt: skip
-    rounds.run("wake-ups of an idle recorder", idle(3 if quick else 20), {"per minute": ("", value(at_most=0))}, count=1)
+    rounds.run("wake-ups of an idle recorder", idle(3 if quick else 10), {"per minute": ("", value(at_most=0))}, count=1)
     rounds.run("private memory", memory(), {"host": ("KiB", more(128)), "recorder": ("KiB", value(at_most=512)),
                                              "recorder, written to": ("KiB", value(at_most=512))}, count=few)  # fmt: skip
-    rounds.run("written by the host, readable in the trail", readable(300 // part, backends),
+    rounds.run("written by the host, readable in the trail", readable(300 // some, backends),
                {"p99": ("ms", value(at_most=5)), "median": ("ms", None)}, count=few)  # fmt: skip
-    grown = {}
-    for what, points in growth.POINTS.items():
-        rounds.run(f"growth, CPU of a call, {points[0]} to {points[-1]:,} {what}", growth.series(what, quick, grown),
-                   {"last beside first": ("", value(at_most=1.1))}, count=1)  # fmt: skip
-    return grown

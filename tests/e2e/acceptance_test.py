@@ -37,6 +37,7 @@ class Acceptance(EndToEnd):
         run_psql(SimpleNamespace(port=forward, password="none", drops_to="postgres"), PSQLS, SEED, 10_000)
         self.assertEqual(self.page_of(nginx), page)
         terminal.types(b"echo after all of it: $((3 + 3))\n").sees(b"it: 6\r\nready> ")
+        until(self.forwards_are_closed, "the ends of the forwards: a client that leaves in their midst resets the connection")
         tunnel.terminate()
         tunnel.wait(10)
         terminal.types(b"exit\n").ends()
@@ -87,6 +88,10 @@ class Acceptance(EndToEnd):
         (terminal,) = self.channels(by_program["sshd"], "pty")
         for said in (b"before the copy: 2", b"while it copies: 4", b"after all of it: 6"):
             self.assertIn(said, bytes(terminal.bytes["out"]))
+
+    def forwards_are_closed(self):
+        forwards = self.channels(self.place.growing_trail("alice").connections.values(), "forward")
+        return len(forwards) == PSQLS and all(each.close for each in forwards)
 
     def channels(self, connections, kind):
         return [channel for each in connections for channel in each.channels_of(kind)]
