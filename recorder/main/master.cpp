@@ -53,9 +53,10 @@ void sooner(std::optional<uint64_t>& soonest, std::optional<uint64_t> other) {
 }  // namespace
 
 Master::Master(Surroundings& around, std::string sid, Place place, std::optional<SessionIdentity> known,
-               uint64_t first_ns, uint64_t now_ns)
+               uint64_t first_ns, uint64_t now_ns, std::function<void()> wake)
     : around_(around),
       sid_(std::move(sid)),
+      wake_(std::move(wake)),
       place_(std::move(place)),
       since_ns_(now_ns),
       queue_(around.settings.queue_bytes),
@@ -64,7 +65,10 @@ Master::Master(Surroundings& around, std::string sid, Place place, std::optional
       own_marks_(&session_.ledger().of(around.ring.ring_id)) {
   ordering_.add_source(kOwn, around_.ring.ring_id, now_ns);
   marks_of_[kOwn] = own_marks_;
-  listener_watch_ = around_.poller.watch(place_.listener.get(), EPOLLIN, [this](uint32_t) { callers_ = true; });
+  listener_watch_ = around_.poller.watch(place_.listener.get(), EPOLLIN, [this](uint32_t) {
+    callers_ = true;
+    wake_();
+  });
   around_.log.debug("master of " + encode_sid(sid_));
 }
 
@@ -120,7 +124,8 @@ void Master::accept_peers(uint64_t now_ns) {
     auto peer = std::make_unique<Peer>(id, sid_, link::MasterParts{queue_, ordering_, session_.ledger()});
     peer->since_ns = now_ns;
     peer->socket = std::move(*socket);
-    peer->watch = around_.poller.watch(peer->socket.get(), EPOLLIN, [to = peer.get()](uint32_t events) {
+    peer->watch = around_.poller.watch(peer->socket.get(), EPOLLIN, [this, to = peer.get()](uint32_t events) {
+      wake_();
       to->readable = to->readable || (events & ~uint32_t{EPOLLOUT}) != 0;
       if (!(events & EPOLLOUT)) return;
       to->blocked = false;
@@ -357,6 +362,7 @@ void Master::turn(uint64_t now_ns, bool needs_room) {
   if (!peers_.empty()) end_silent_peers(now_ns);
   if (!absent_.empty()) look_for_absent(now_ns);
   for (auto peer = peers_.begin(); peer != peers_.end();) {
+    speak(*peer->second);
     if (session_.is_clean()) peer->second->link.acknowledge();
     speak(*peer->second);
     if (peer->second->gone) {
@@ -369,6 +375,15 @@ void Master::turn(uint64_t now_ns, bool needs_room) {
       ++peer;
     }
   }
+}
+
+bool Master::is_quiet() const {
+  if (!takes_events() || !welcomed_ || callers_ || !is_clean() || !absent_.empty() || queue_.occupied() > 0)
+    return false;
+  return std::all_of(peers_.begin(), peers_.end(), [](const auto& entry) {
+    const Peer& peer = *entry.second;
+    return !peer.readable && !peer.gone && (peer.blocked || peer.link.outgoing() == nullptr);
+  });
 }
 
 std::optional<uint64_t> Master::deadline_ns(uint64_t now_ns) const {

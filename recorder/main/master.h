@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,8 +33,9 @@ class Master {
     UniqueFd listener;
     std::string socket_path;
   };
+  // `wake`: to be called when somebody has said something.
   Master(Surroundings& around, std::string sid, Place place, std::optional<SessionIdentity> known, uint64_t first_ns,
-         uint64_t now_ns);
+         uint64_t now_ns, std::function<void()> wake);
   Master(const Master&) = delete;
   Master& operator=(const Master&) = delete;
   ~Master();
@@ -56,6 +58,8 @@ class Master {
   bool is_clean() const { return own_frame_.empty() && ordering_.empty() && session_.is_clean(); }
   // It is here to end what others have left long ago, and takes no new connection to it.
   bool only_ends() const { return around_.only_ends && session_.was_over(); }
+  // Nothing to do until an event, a peer's word or the deadline.
+  bool is_quiet() const;
   // A slave has just sent so much at once that more is on its way.
   bool is_in_flow() const { return in_flow_; }
   // Slaves at work, or about to be, or to come back.
@@ -104,6 +108,7 @@ class Master {
 
   Surroundings& around_;
   std::string sid_;
+  std::function<void()> wake_;
   Place place_;
   uint64_t since_ns_;
   link::WaitingQueue queue_;

@@ -21,6 +21,12 @@ constexpr int kAlonePaceMs = 1, kMasterPaceMs = 4, kSlavePaceMs = 8;
 // So long after it was told to end, a recorder whose host is gone goes on trying.
 constexpr uint64_t kLastTryNs = 5 * kSecond;
 
+int pace_of(const Role& role) {
+  if (role.is_in_flow()) return 0;
+  if (!role.is_master()) return kSlavePaceMs;
+  return role.has_slaves() ? kMasterPaceMs : kAlonePaceMs;
+}
+
 SidTemplate sid_template_of(const RingFacts& facts) { return {facts.sid_template, facts.program, facts.env}; }
 
 }  // namespace
@@ -40,7 +46,7 @@ OwnerId Recorder::owner_of(const std::string& sid) {
   if (owner == kNobody) {
     owner = ++last_owner_;
     const auto stored = stored_.find(sid);
-    roles_.emplace(owner, std::make_unique<Role>(around_, sid, stored == stored_.end() ? Stored{} : stored->second));
+    roles_.add(around_, owner, sid, stored == stored_.end() ? Stored{} : stored->second);
     left_.erase(sid);
     sid_of_role_[owner] = sid;
   }
@@ -60,7 +66,7 @@ OwnerId Recorder::role_of(OwnerId owner) const {
 }
 
 void Recorder::event(OwnerId owner, const EventHeader& header, std::string_view payload) {
-  roles_.at(role_of(owner))->append(header, payload, now_ns_);
+  roles_.at(role_of(owner)).append(header, payload, now_ns_);
 }
 
 // What a line says of a record that is still in the ring will be told again, and recognised by the master.
@@ -86,7 +92,7 @@ void Recorder::restore() {
       if (found) told = std::move(*found);
     }
     const auto open =
-        roles_.at(owner)->restore(goes_on ? std::optional(session) : std::nullopt, std::move(told), counts, now_ns);
+        roles_.at(owner).restore(goes_on ? std::optional(session) : std::nullopt, std::move(told), counts, now_ns);
     for (const OpenConnection& connection : open) tracker_.restore(owner, connection, now_ns);
     around_.log.warn("goes on with " + encode_sid(sid) + ", " + std::to_string(open.size()) +
                      " connections, where another recorder has ended");
@@ -123,29 +129,26 @@ void Recorder::read_ring() {
 }
 
 void Recorder::turn_roles() {
-  if (dead_ && told_to_end_ && ending_since_ns_ == 0) ending_since_ns_ = now_ns_;
+  if (dead_ && told_to_end_ && ending_since_ns_ == 0) {
+    ending_since_ns_ = now_ns_;
+    roles_.wake_all();
+  }
   const Role::Needs needs{
       .room = !dead_ && reader_.is_pressed(), .soon = reader_.is_tight(), .end = ending_since_ns_ != 0};
-  for (auto role = roles_.begin(); role != roles_.end();) {
-    role->second->turn(now_ns_, needs);
-    if (!role->second->is_done()) {
-      ++role;
-      continue;
-    }
-    left_.insert(sid_of_role_.at(role->first));
-    role_of_sid_.erase(sid_of_role_.at(role->first));
-    sid_of_role_.erase(role->first);
-    role = roles_.erase(role);
-  }
+  roles_.turn(now_ns_, needs, [this](OwnerId done) {
+    left_.insert(sid_of_role_.at(done));
+    role_of_sid_.erase(sid_of_role_.at(done));
+    sid_of_role_.erase(done);
+  });
 }
 
 void Recorder::give_room_back() {
   const auto safe = [this](OwnerId owner, uint32_t lane) {
     const OwnerId id = role_of(owner);
     if (id == kNobody) return uint64_t{0};
-    const auto role = roles_.find(id);
+    const Role* role = roles_.find(id);
     // A role that is done has committed everything.
-    return role == roles_.end() ? std::numeric_limits<uint64_t>::max() : role->second->safe(lane);
+    return role == nullptr ? std::numeric_limits<uint64_t>::max() : role->safe(lane);
   };
   for (uint32_t lane = 0; lane < outstanding_.lanes(); ++lane) {
     reader_.give_back(lane, outstanding_.advance(lane, reader_.tail(lane), safe));
@@ -165,9 +168,8 @@ bool Recorder::gives_up() const { return ending_since_ns_ != 0 && now_ns_ >= end
 
 int Recorder::timeout_ms() const {
   std::optional<uint64_t> soonest = tracker_.deadline_ns();
-  for (const auto& [owner, role] : roles_) {
-    const auto deadline = role->deadline_ns(now_ns_);
-    if (deadline && (!soonest || *deadline < *soonest)) soonest = deadline;
+  if (const auto deadline = roles_.deadline_ns(now_ns_); deadline && (!soonest || *deadline < *soonest)) {
+    soonest = deadline;
   }
   if (ending_since_ns_ != 0) soonest = std::min(soonest.value_or(UINT64_MAX), ending_since_ns_ + kLastTryNs);
   if (!soonest) return -1;
@@ -180,12 +182,9 @@ int Recorder::timeout_ms() const {
 // over the link is held back for its order in any case, and fifty slaves that looked each millisecond would be a load
 // by themselves.
 int Recorder::pace_ms() const {
-  int pace = kSlavePaceMs;
-  for (const auto& [owner, role] : roles_) {
-    if (role->is_in_flow()) return 0;
-    if (role->is_master()) pace = std::min(pace, role->has_slaves() ? kMasterPaceMs : kAlonePaceMs);
-  }
-  return pace;
+  std::optional<int> pace;
+  roles_.for_each_awake([&pace](const Role& role) { pace = std::min(pace.value_or(kSlavePaceMs), pace_of(role)); });
+  return pace.value_or(kAlonePaceMs);
 }
 
 void Recorder::sleep() {
@@ -219,7 +218,7 @@ Result<void> Recorder::run(int signal_fd) {
     give_room_back();
     if (is_over()) break;
     if (gives_up()) {
-      for (auto& [owner, role] : roles_) role->keep_for_a_successor();
+      roles_.keep_for_a_successor();
       around_.log.error("ends with " + std::to_string(roles_.size()) + " sessions not written: sidrec recover");
       return {};
     }

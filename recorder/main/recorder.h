@@ -1,19 +1,18 @@
 // Recorder: one hooked process's recorder, from its ring to its roles. One thread; see watcher.h for the other two.
 //
-// A turn: hear the link, read the ring, let each role work and commit, give room back, sleep. It ends when the ring is
-// dead, everything is read and no role is left; it then removes the ring's file.
+// A turn: hear the link, read the ring, let the roles that are awake work and commit, give room back, sleep. It ends
+// when the ring is dead, everything is read and no role is left; it then removes the ring's file.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
-#include "recorder/main/role.h"
+#include "recorder/main/roles.h"
 #include "recorder/main/surroundings.h"
 #include "recorder/main/watcher.h"
 #include "recorder/ring/outstanding.h"
@@ -59,7 +58,7 @@ class Recorder : private ConnectionTracker::Sink {
   Outstanding outstanding_;
   Watcher watcher_;
   OwnerId last_owner_ = kNobody;
-  std::map<OwnerId, std::unique_ptr<Role>> roles_;
+  Roles roles_;
   std::unordered_map<OwnerId, OwnerId> settled_;  // owner that was unknown at first → role; kNobody: still unknown
   std::unordered_map<std::string, OwnerId> role_of_sid_;
   std::map<std::string, Stored> stored_;  // of what the recorder before us has left in the ring

@@ -26,9 +26,10 @@ void for_each_event(std::string_view events, const Take& take) {
 }
 }  // namespace
 
-Role::Role(Surroundings& around, std::string sid, Stored stored)
+Role::Role(Surroundings& around, std::string sid, std::function<void()> wake, Stored stored)
     : around_(around),
       sid_(std::move(sid)),
+      wake_(std::move(wake)),
       spool_(around.ring.run_dir, around.ring.ring_id, sid_),
       stored_(std::move(stored)) {}
 
@@ -48,7 +49,7 @@ void Role::follow(Step step, uint64_t now_ns) {
       case Step::kLock: step = lock(now_ns); break;
       case Step::kBind: step = bind(now_ns); break;
       case Step::kSendHello: {
-        slave_ = std::make_unique<Slave>(around_, flow_, std::move(connection_));
+        slave_ = std::make_unique<Slave>(around_, flow_, std::move(connection_), wake_);
         const bool said = slave_->say_hello({around_.ring.ring_id, sid_, around_.ring.program, around_.ring.host_pid,
                                              static_cast<uint32_t>(connections_), known_});
         step = said ? Step::kNone : election_.on_end(now_ns);
@@ -172,7 +173,7 @@ void Role::become_master(uint64_t now_ns) {
   in_doubt_ = false;
   const uint64_t first_ns = flow_.oldest_unsent_ns().value_or(now_ns);
   Master::Place place{std::move(lock_), std::move(connection_), socket_path(around_.ring.run_dir, sid_)};
-  master_ = std::make_unique<Master>(around_, sid_, std::move(place), known_, first_ns, now_ns);
+  master_ = std::make_unique<Master>(around_, sid_, std::move(place), known_, first_ns, now_ns, wake_);
   know_own_session();
 }
 
@@ -437,6 +438,12 @@ std::optional<uint64_t> Role::deadline_ns(uint64_t now_ns) const {
   if (needs_.room && !master_ && !is_stalled(now_ns)) sooner(progress_ns_ + kStallNs);
   if (needs_.room && !master_ && is_full() && !must_lose(now_ns)) sooner(progress_ns_ + kStandstillNs);
   return soonest;
+}
+
+bool Role::is_quiet() const {
+  if (done_ || !flow_.all_committed() || !losses_.empty() || spool_.bytes() > 0) return false;
+  if (master_) return master_->is_quiet();
+  return slave_ && slave_->is_quiet() && connections_ > 0;
 }
 
 bool Role::is_in_flow() const {

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,8 +33,9 @@ namespace sidrec {
 
 class Role {
  public:
-  // `stored`: what of the ring's events is in the store already, in sessions that have ended.
-  Role(Surroundings& around, std::string sid, Stored stored = {});
+  // `wake`: to be called when a peer has said something. `stored`: what of the ring's events is in the store already,
+  // in sessions that have ended.
+  Role(Surroundings& around, std::string sid, std::function<void()> wake, Stored stored);
 
   void append(const EventHeader& header, std::string_view payload, uint64_t now_ns);
 
@@ -53,6 +55,8 @@ class Role {
   // Hears, works, says.
   void turn(uint64_t now_ns, Needs needs);
   std::optional<uint64_t> deadline_ns(uint64_t now_ns) const;
+  // Nothing to do until an event, a peer's word or the deadline.
+  bool is_quiet() const;
   // More passes over the link than can wait for the next turn that is due anyhow.
   bool is_in_flow() const;
 
@@ -102,6 +106,7 @@ class Role {
 
   Surroundings& around_;
   std::string sid_;
+  std::function<void()> wake_;
   link::Election election_;
   link::SlaveFlow flow_;
   Spool spool_;

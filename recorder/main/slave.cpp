@@ -10,9 +10,10 @@ using link::SendResult;
 // Messages heard in one turn, so that a talkative master cannot keep the ring waiting.
 static constexpr int kMaxHeardOfMaster = 64;
 
-Slave::Slave(Surroundings& around, link::SlaveFlow& flow, UniqueFd socket)
+Slave::Slave(Surroundings& around, link::SlaveFlow& flow, UniqueFd socket, std::function<void()> wake)
     : around_(around), flow_(flow), link_(flow), socket_(std::move(socket)) {
-  watch_ = around_.poller.watch(socket_.get(), EPOLLIN, [this](uint32_t events) {
+  watch_ = around_.poller.watch(socket_.get(), EPOLLIN, [this, wake = std::move(wake)](uint32_t events) {
+    wake();
     readable_ = readable_ || (events & ~uint32_t{EPOLLOUT}) != 0;
     if (!(events & EPOLLOUT)) return;
     blocked_ = false;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,7 +18,8 @@ namespace sidrec {
 
 class Slave {
  public:
-  Slave(Surroundings& around, link::SlaveFlow& flow, UniqueFd socket);
+  // `wake`: to be called when the master has said something.
+  Slave(Surroundings& around, link::SlaveFlow& flow, UniqueFd socket, std::function<void()> wake);
   Slave(const Slave&) = delete;
   Slave& operator=(const Slave&) = delete;
 
@@ -32,6 +34,8 @@ class Slave {
   // S9. Does nothing while the master's queue is full: to be called again until is_leaving().
   void say_bye();
 
+  // There is nothing to hear, and nothing that could not be said.
+  bool is_quiet() const { return is_member() && !readable_ && !blocked_; }
   bool is_member() const { return link_.is_member(); }
   bool is_leaving() const { return link_.state() == link::LinkState::kLeaving; }
   const SessionIdentity& identity() const { return link_.identity(); }
