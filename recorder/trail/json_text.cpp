@@ -1,5 +1,10 @@
 #include "recorder/trail/json_text.h"
 
+#if defined(__x86_64__)
+#include <sys/platform/x86.h>
+#include <tmmintrin.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -72,6 +77,41 @@ char* put_base64_group(char* to, uint32_t bits) {
   return to + 4;
 }
 
+#if defined(__x86_64__)
+// Twelve bytes become sixteen digits at a time, after W. Mula and D. Lemire, "Faster Base64 Encoding and Decoding using
+// AVX2 Instructions" (2018). Returns how many bytes it took; it reads up to four more than that.
+[[gnu::target("ssse3")]] size_t put_base64_blocks(const uint8_t* at, size_t bytes, char* to) {
+  const __m128i spread = _mm_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10);
+  // What is to be added to a number of 0 to 63, by its kind: 26 to 51, each numeral, '+', '/', 0 to 25.
+  const __m128i kinds = _mm_setr_epi8('a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+                                      '0' - 52, '0' - 52, '0' - 52, '+' - 62, '/' - 63, 'A', 0, 0);
+  size_t taken = 0;
+  for (; bytes - taken >= sizeof(__m128i); taken += 12, to += sizeof(__m128i)) {
+    // In each 32 bits the three bytes stand as b a c b, so that two multiplications shift each six bits into a byte.
+    const __m128i in = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at + taken)), spread);
+    const __m128i first_third =
+        _mm_mulhi_epu16(_mm_and_si128(in, _mm_set1_epi32(0x0fc0fc00)), _mm_set1_epi32(0x04000040));
+    const __m128i second_fourth =
+        _mm_mullo_epi16(_mm_and_si128(in, _mm_set1_epi32(0x003f03f0)), _mm_set1_epi32(0x01000010));
+    const __m128i numbers = _mm_or_si128(first_third, second_fourth);
+    const __m128i is_upper = _mm_cmpgt_epi8(_mm_set1_epi8(26), numbers);
+    const __m128i kind =
+        _mm_or_si128(_mm_subs_epu8(numbers, _mm_set1_epi8(51)), _mm_and_si128(is_upper, _mm_set1_epi8(13)));
+    const __m128i digits = _mm_add_epi8(numbers, _mm_shuffle_epi8(kinds, kind));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), digits);
+  }
+  return taken;
+}
+
+bool has_blocks() {
+  static const bool has = CPU_FEATURE_ACTIVE(SSSE3);
+  return has;
+}
+#else
+size_t put_base64_blocks(const uint8_t*, size_t, char*) { return 0; }
+bool has_blocks() { return false; }
+#endif
+
 }  // namespace
 
 bool append_json_text(std::string& out, std::string_view bytes) {
@@ -108,7 +148,11 @@ void append_base64(std::string& out, std::string_view bytes) {
   while (left >= 3) {
     const size_t whole = (left < kChunk ? left : kChunk) / 3 * 3;
     char* to = scratch.data();
-    for (const auto* const end = at + whole; at < end; at += 3) {
+    const auto* const end = at + whole;
+    const size_t in_blocks = has_blocks() ? put_base64_blocks(at, whole, to) : 0;
+    at += in_blocks;
+    to += in_blocks / 3 * 4;
+    for (; at < end; at += 3) {
       to = put_base64_group(to, uint32_t{at[0]} << 16 | uint32_t{at[1]} << 8 | at[2]);
     }
     out.append(scratch.data(), static_cast<size_t>(to - scratch.data()));

@@ -1,3 +1,5 @@
+#include <sodium.h>
+
 #include <random>
 
 #include "recorder/trail/json_text.h"
@@ -156,6 +158,19 @@ TEST(Base64, is_that_of_rfc_4648) {
   EXPECT_EQ(base64("fooba"), "Zm9vYmE=");
   EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
   EXPECT_EQ(base64("\xfb\xff\xbf"), "+/+/");
+}
+
+TEST(JsonText, writes_the_base64_that_libsodium_writes_at_every_length_and_with_every_digit) {
+  std::mt19937 dice(4648);
+  for (size_t length = 0; length < 9000; length += length < 200 ? 1 : 97) {
+    std::string bytes(length, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(dice());
+    std::string expected(sodium_base64_ENCODED_LEN(length, sodium_base64_VARIANT_ORIGINAL), '\0');
+    sodium_bin2base64(expected.data(), expected.size(), reinterpret_cast<const unsigned char*>(bytes.data()), length,
+                      sodium_base64_VARIANT_ORIGINAL);
+    expected.pop_back();  // its NUL
+    ASSERT_EQ(base64(bytes), expected) << length << " bytes";
+  }
 }
 
 TEST(JsonName, that_is_not_utf8_is_percent_encoded_and_loses_nothing) {
