@@ -14,6 +14,7 @@
 #include "shim/real.h"
 #include "shim/ring_file.h"
 #include "shim/settings.h"
+#include "shim/spare.h"
 #include "shim/spawn.h"
 #include "shim/ssh.h"
 #include "shim/sys.h"
@@ -56,6 +57,7 @@ constinit std::atomic<uint64_t> g_given_back_before{0};
 constinit std::atomic<uint32_t> g_starts_in_vain{0};
 constinit std::atomic<bool> g_told_of_starts{false};
 constinit std::atomic<uint64_t> g_started_ns{0};
+constinit uint64_t g_service = 0;
 constinit bool g_sandboxed = false;
 constinit bool g_forked = false;
 
@@ -104,6 +106,7 @@ __attribute__((constructor)) void start() {
   if (sys::call(SYS_madvise, page, ring::kPage, MADV_WIPEONFORK) < 0) return;
   auto* p = reinterpret_cast<Process*>(page);
   p->pid = static_cast<uint32_t>(sys::getpid());
+  g_service = sys::monotonic_ns() << 16 ^ p->pid;
   pthread_atfork(about_to_fork, nullptr, after_fork_in_child);
   g_process = p;
   recognise_ssh_host(g_settings.program.c_str());
@@ -156,7 +159,7 @@ static void make_ring_of(Process& p) {
   const sys::SignalsBlocked blocked;  // a handler that came in between would wait for the thread it has interrupted
   uint32_t none = kNone;
   if (!p.ring.compare_exchange_strong(none, kMaking)) return;
-  const MadeRing made = make_ring(shape(), p.pid.load());
+  const MadeRing made = make_ring(shape(), p.pid.load(), g_forked ? g_service : 0);
   g_ring.store(made.header);
   if (made.has_recorder) {
     g_recorder_started = true;
@@ -204,6 +207,15 @@ bool start_recorder() {
   return spawn_recorder(is_recorders_stranger() ? by_id : by_path, g_settings.debug);
 }
 
+// An installed recorder gives root up: none of them could open the ring of another host of root's.
+bool is_taken_by_spare() {
+  if (g_settings.recorder_uid) return false;
+  char path[ring::kMaxPath + 64];
+  ring_path(path);
+  g_started_ns = sys::monotonic_ns();
+  return hand_to_spare(g_service, path);
+}
+
 // By recorders, since the ring was made.
 uint64_t given_back(ring::Header* ring) {
   uint64_t bytes = 0;
@@ -241,7 +253,7 @@ void ensure_recorder() {
   ring::Header* ring = ring_of_process();
   uint32_t none = kNone;
   if (!ring || !p->recorder.compare_exchange_strong(none, kMaking)) return;
-  const bool started = start_recorder();
+  const bool started = (g_forked && is_taken_by_spare()) || start_recorder();
   g_recorder_started = started;
   p->recorder.store(started ? kReady : kFailed, std::memory_order_release);
   if (!started) {

@@ -52,11 +52,12 @@ void give_up(void* begin, size_t bytes) {
             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 }
 
-void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, const char* ring_id) {
+void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, uint64_t service, const char* ring_id) {
   header->version = ring::kVersion;
   header->lanes = shape.lanes;
   header->lane_bytes = shape.lane_bytes;
   header->host_pid = pid;
+  header->service = service;
   strcpy(header->ring_id, ring_id);
   strcpy(header->program, g_settings.program.c_str());
   strcpy(header->sid_source, g_settings.sid_source);
@@ -91,7 +92,7 @@ long receive_ring(int socket, char (&ring_id)[ring::kMaxProgram]) {
 }
 
 // D13: its recorder has a user of its own, and makes the ring where this process's user has no right to anything.
-MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid) {
+MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid, uint64_t service) {
   int ends[2];
   if (sys::call(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sys::arg(ends)) < 0)
     return {nullptr, false, -EMFILE};
@@ -105,7 +106,7 @@ MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid) {
   const long fd = started ? receive_ring(ends[0], ring_id) : -EACCES;
   ring::Header* header = fd < 0 ? nullptr : map_and_close(fd, ring::ring_bytes(shape.lanes, shape.lane_bytes));
   if (header) {
-    fill_header(header, shape, pid, ring_id);
+    fill_header(header, shape, pid, service, ring_id);
     const char ready = 1;
     sys::call(SYS_sendto, ends[0], sys::arg(&ready), sizeof ready, MSG_NOSIGNAL);
   }
@@ -123,8 +124,8 @@ void ring_path(char (&path)[ring::kMaxPath + 64]) {
   memcpy(path, text.c_str(), text.size() + 1);
 }
 
-MadeRing make_ring(const RingShape& shape, uint32_t pid) {
-  if (is_recorders_stranger()) return ring_of_recorder(shape, pid);
+MadeRing make_ring(const RingShape& shape, uint32_t pid, uint64_t service) {
+  if (is_recorders_stranger()) return ring_of_recorder(shape, pid, service);
   const size_t bytes = ring::ring_bytes(shape.lanes, shape.lane_bytes);
   Text<ring::kMaxProgram> ring_id;
   ring_id << "r" << uint64_t{pid} << "-";
@@ -140,7 +141,7 @@ MadeRing make_ring(const RingShape& shape, uint32_t pid) {
     sys::call(SYS_unlink, sys::arg(path.c_str()));
     return {nullptr, false, allocated < 0 ? allocated : -ENOMEM};
   }
-  fill_header(header, shape, pid, ring_id.c_str());
+  fill_header(header, shape, pid, service, ring_id.c_str());
   return {header, false, 0};
 }
 

@@ -28,7 +28,7 @@ extern OwnRing g_own_ring;
 
 // No header when it cannot be had: no right to the directory, no space, RLIMIT_FSIZE too small. Leaves nothing behind
 // then.
-MadeRing make_ring(const RingShape& shape, uint32_t pid);
+MadeRing make_ring(const RingShape& shape, uint32_t pid, uint64_t service);
 // Unmaps it; the file stays, for others may have it.
 void drop_ring(ring::Header* header);
 // Lays anonymous memory over a lane: this process gives it up, the others keep it.

@@ -43,6 +43,11 @@ inline constexpr char kMakeRing[] = "--make-ring";
 // The same host's ring, by its id, whose recorder has died.
 inline constexpr char kAdoptRing[] = "--adopt-ring";
 
+// Where a recorder that has finished waits for the next host of its service: abstract unix sockets of this name, the
+// service in 16 hexadecimal digits, "-" and a slot. The host connects and says its ring's path.
+inline constexpr char kSpare[] = "sidrec-spare-";
+inline constexpr uint32_t kSpares = 4;
+
 inline constexpr size_t kMaxProgram = 32;
 inline constexpr size_t kMaxPath = 1024;
 inline constexpr size_t kMaxTemplate = 1024;
@@ -66,6 +71,7 @@ struct Header {
   uint32_t lanes;
   uint32_t lane_bytes;  // power of two
   uint32_t host_pid;
+  uint64_t service;           // of a forked process: what it shares with its parent and siblings alone; else 0
   char ring_id[kMaxProgram];  // also the file's name without ".ring", and the recorder's id in the trail
   char program[kMaxProgram];
   char sid_source[16];  // where the template came from: "env", "config", "default"

@@ -80,6 +80,7 @@ Outcome take_key(const std::string& key, const nlohmann::json& value, Settings& 
   if (key == "retry_ms") return outcome(take(value, {1, 600'000}, settings.retry_ms));
   if (key == "queue_bytes") return outcome(take(value, {128 * kKiB, kGiB}, settings.queue_bytes));
   if (key == "linger_ms") return outcome(take(value, {0, 600'000}, settings.linger_ms));
+  if (key == "spare_ms") return outcome(take(value, {0, 600'000}, settings.spare_ms));
   if (key == "order_window_ms") return outcome(take(value, {0, 500}, settings.order_window_ms));
   if (key == "spool_bytes") return outcome(take(value, {0, 64 * kGiB}, settings.spool_bytes));
   if (key == "fold") return outcome(take(value, settings.fold));

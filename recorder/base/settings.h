@@ -21,6 +21,8 @@ struct Settings {
   uint64_t queue_bytes = 16 * 1024 * 1024;
   // So long a session waits for a next connection before it ends. 0 to 600,000.
   uint32_t linger_ms = 1000;
+  // So long a recorder that has finished waits for another host of its service. 0 to 600,000.
+  uint32_t spare_ms = 10'000;
   // So long a master with slaves holds back an event in case an older one comes. 0 to 500.
   uint32_t order_window_ms = 20;
   // The bound of one SID's spool file, for the time it must wait for its master. 0 to 64 GiB; with 0 there is none.

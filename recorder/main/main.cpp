@@ -27,6 +27,7 @@
 #include "recorder/main/orphans.h"
 #include "recorder/main/recorder.h"
 #include "recorder/main/recovery.h"
+#include "recorder/main/spare.h"
 #include "recorder/main/status.h"
 #include "recorder/ring/death_notice.h"
 
@@ -93,7 +94,14 @@ bool wants_debug() {
   return debug != nullptr && *debug == '1';
 }
 
-int record(const RingFile& ring, const Account& account, int signal_fd, Log& log) {
+// Of a recording: how it ended, and whom this recorder may wait for now, and how long.
+struct Outcome {
+  ExitCode code;
+  uint64_t service = 0;
+  uint32_t spare_ms = 0;
+};
+
+Outcome record(const RingFile& ring, const Account& account, int signal_fd, Log& log) {
   const DeathNotice notice(ring.recorder());
   const RingFacts& facts = ring.facts();
   const LoadedSettings loaded = load_settings(facts.config);
@@ -101,7 +109,7 @@ int record(const RingFile& ring, const Account& account, int signal_fd, Log& log
   auto poller = Poller::make();
   if (!poller) {
     log.error(poller.error().message);
-    return kCannotRun;
+    return {kCannotRun};
   }
   const MasterIdentity self{facts.ring_id, host_name(),           "sidrec-recorder", static_cast<uint32_t>(::getpid()),
                             ::geteuid(),   account.is_installed()};
@@ -117,10 +125,11 @@ int record(const RingFile& ring, const Account& account, int signal_fd, Log& log
   recorder.restore();
   if (auto ran = recorder.run(signal_fd); !ran) {
     log.error(ran.error().message);
-    return kCannotRun;
+    return {kCannotRun};
   }
   log.debug("done");
-  return kDone;
+  const bool may_wait = !account.is_installed() && !recorder.was_told_to_end();
+  return {kDone, may_wait ? facts.service : 0, loaded.settings.spare_ms};
 }
 
 std::string log_path(const std::string& run_dir, const std::string& id) { return run_dir + "/recorder-" + id + ".log"; }
@@ -147,22 +156,33 @@ Result<RingFile> open_ring(const std::string& path, const std::optional<RingFact
   }
 }
 
-int record_ring(const std::string& path, const Account& account, int signal_fd) {
+Outcome record_ring(const std::string& path, const Account& account, int signal_fd) {
   account.become_caller();
   const auto known = Journal::facts_beside(path);
   auto ring = open_ring(path, known);
   // From here on it is our user's, who may adopt it when we have died.
   if (ring && account.is_installed()) (void)::fchown(ring->fd(), account.user(), account.group());
-  if (auto settled = account.settle(); !settled) return kCannotRun;
+  if (auto settled = account.settle(); !settled) return {kCannotRun};
   // Without a ring there is no run directory, and nobody to tell but by the exit code.
-  if (!ring) return ring.error().code == EAGAIN ? kTaken : kNoRing;
+  if (!ring) return {ring.error().code == EAGAIN ? kTaken : kNoRing};
   if (!known && account.is_installed() && !account.is_started_by_root()) {
     const auto correct = installations_own(account);
-    if (!correct) return kNoRing;
+    if (!correct) return {kNoRing};
     ring->correct(*correct);
   }
   Log log(log_path(ring->facts().run_dir, ring->facts().ring_id), wants_debug());
   return record(*ring, account, signal_fd, log);
+}
+
+// One host's, then those of its service that come while it waits.
+int record_rings(std::string path, const Account& account, int signal_fd) {
+  for (;;) {
+    const Outcome outcome = record_ring(path, account, signal_fd);
+    if (outcome.service == 0 || outcome.spare_ms == 0) return outcome.code;
+    const auto next = await_next_host(outcome.service, outcome.spare_ms, signal_fd);
+    if (!next) return outcome.code;
+    path = *next;
+  }
 }
 
 // The installation's run directory, for a host whose word does not count.
@@ -195,7 +215,7 @@ int record_stranger(UniqueFd socket, char** shape, const Account& account, int s
     facts.host_pid = static_cast<uint32_t>(made->host);
   });
   Log log(log_path(*run_dir, made->ring_id), false);
-  return record(*ring, account, signal_fd, log);
+  return record(*ring, account, signal_fd, log).code;
 }
 
 int adopt_ring(const std::string& ring_id, const Account& account, int signal_fd) {
@@ -203,7 +223,7 @@ int adopt_ring(const std::string& ring_id, const Account& account, int signal_fd
   if (auto settled = account.settle(); !settled) return kCannotRun;
   const auto run_dir = installed_run_dir(account);
   if (!run_dir || !check_limits()) return kCannotRun;
-  return record_ring(ring_path(*run_dir, ring_id), account, signal_fd);
+  return record_ring(ring_path(*run_dir, ring_id), account, signal_fd).code;
 }
 
 // For somebody at a terminal: standard output and error stay. `dirs`: paths, each absolute.
@@ -242,7 +262,7 @@ int run(int argc, char** argv) {
   if (makes_ring) return record_stranger(std::move(socket), argv + 2, *account, signal_fd.get());
   if (adopts_ring) return adopt_ring(argv[2], *account, signal_fd.get());
   if (argc != 2 || argv[1][0] != '/' || !account->believes_caller()) return kUsage;
-  return record_ring(argv[1], *account, signal_fd.get());
+  return record_rings(argv[1], *account, signal_fd.get());
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ class Recorder : private ConnectionTracker::Sink {
 
   // `signal_fd`: a signalfd(2) of the signals that ask for an end.
   Result<void> run(int signal_fd);
+  bool was_told_to_end() const { return told_to_end_; }
 
  private:
   OwnerId owner_of(const std::string& sid) override;

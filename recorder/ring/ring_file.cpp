@@ -42,7 +42,8 @@ bool is_possible(const RingFacts& facts) {
 Result<RingFacts> facts_of(const ring::Header& header) {
   if (header.magic != ring::kMagic) return Error{"not a ring", EINVAL};
   if (header.version != ring::kVersion) return Error{"a ring of version " + std::to_string(header.version), EINVAL};
-  RingFacts facts{header.lanes, header.lane_bytes, header.host_pid, {}, {}, {}, {}, {}, {}, {}, env_of(header.env)};
+  RingFacts facts{header.lanes, header.lane_bytes,  header.host_pid, {}, {}, {}, {}, {}, {},
+                  {},           env_of(header.env), header.service};
   const std::pair<std::string*, Result<std::string>> texts[] = {
       {&facts.ring_id, text_of(header.ring_id, "ring_id")},
       {&facts.program, text_of(header.program, "program")},

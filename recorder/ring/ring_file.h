@@ -32,6 +32,7 @@ struct RingFacts {
   std::string run_dir;
   std::string config;
   std::string env;  // NAME=value, each ended by NUL
+  uint64_t service = 0;
 };
 
 // Whether `fd` is the very description by which the ring at `path` is locked: only that ring's recorder can show it.

@@ -11,6 +11,7 @@ from support.stock_programs import Socat
 from support.workplace import Workplace
 
 MIB = 1024 * 1024
+SPARE_MS = 500  # as by default recorders wait for another host, but not so long: their CPU is known when they have ended
 STRACE, TCPDUMP, SOCAT_XV, BPFTRACE, SCRIPT, TLOG = "strace", "tcpdump", "socat -x -v", "bpftrace", "script", "tlog-rec"
 # Where nobody has mounted tracefs, bpftrace gets one that only it sees.
 WITH_TRACEFS = ["unshare", "-m", "sh", "-c", "test -e /sys/kernel/tracing/events ||"
@@ -54,6 +55,7 @@ class Watched:
     def __init__(self, who, host, settings=None):
         self.who, self.host = who, host
         self.place = Workplace()
+        self.place.settings["spare_ms"] = SPARE_MS
         self.place.settings |= {"linger_ms": 100, **(settings or {})}
         self.client_s = 0.0
         self.watcher = None

@@ -31,7 +31,7 @@ FUZZ_TARGET(settings, input) {
   const auto [settings, complaints] = settings_from_json(text, "file");
   expect(settings.retry_ms >= 1 && settings.retry_ms <= 600'000, "retry_ms keeps its limits");
   expect(settings.queue_bytes >= 128 * 1024 && settings.queue_bytes <= 1u << 30, "queue_bytes keeps its limits");
-  expect(settings.linger_ms <= 600'000 && settings.order_window_ms <= 500, "times keep their limits");
+  expect(settings.linger_ms <= 600'000 && settings.spare_ms <= 600'000 && settings.order_window_ms <= 500, "times keep their limits");
   expect(settings.spool_bytes <= uint64_t{64} << 30, "spool_bytes keeps its limits");
   for (const std::string& dir : {settings.audit_dir, settings.run_dir}) {
     expect(dir.starts_with('/') && dir.size() <= 1000 && dir.find('\0') == std::string::npos, "a directory is a path");

@@ -43,7 +43,7 @@ class Place:
 
     def __init__(self, shim=SHIM, **settings):
         self.shim = shim
-        self.settings = {"linger_ms": 200, **settings}
+        self.settings = {"linger_ms": 200, "spare_ms": 0, **settings}
         if FIRST_LIBRARY:  # the recorder is slow, so the ring must hold what it is behind
             self.settings["ring_kib"] = 16 * 1024
 

@@ -18,7 +18,7 @@ TEST(session_settings, without_a_file_the_defaults_hold) {
 
 TEST(session_settings, each_setting_is_read) {
   const auto loaded = settings_from_json(
-      R"({"retry_ms": 5, "queue_bytes": 262144, "linger_ms": 0, "order_window_ms": 7, "spool_bytes": 1,
+      R"({"retry_ms": 5, "queue_bytes": 262144, "linger_ms": 0, "spare_ms": 0, "order_window_ms": 7, "spool_bytes": 1,
           "seal_bytes": 4096, "seal_seconds": 1, "seal_key": "/etc/seal.pem",
           "segment_bytes": 65536, "segment_seconds": 1, "compress": true, "reserve_bytes": 0})",
       "f");
@@ -27,6 +27,7 @@ TEST(session_settings, each_setting_is_read) {
   expected.retry_ms = 5;
   expected.queue_bytes = 262144;
   expected.linger_ms = 0;
+  expected.spare_ms = 0;
   expected.order_window_ms = 7;
   expected.spool_bytes = 1;
   expected.seal_bytes = 4096;
@@ -41,13 +42,13 @@ TEST(session_settings, each_setting_is_read) {
 
 TEST(session_settings, a_value_past_its_limit_keeps_the_default_and_is_complained_about) {
   const auto loaded = settings_from_json(
-      R"({"retry_ms": 0, "queue_bytes": 131071, "linger_ms": 600001, "order_window_ms": 501, "spool_bytes": -1,
+      R"({"retry_ms": 0, "queue_bytes": 131071, "linger_ms": 600001, "spare_ms": 600001, "order_window_ms": 501, "spool_bytes": -1,
           "seal_bytes": 4095, "seal_seconds": 0, "seal_key": "seal.pem",
           "segment_bytes": 65535, "segment_seconds": 31622401, "compress": 1,
           "reserve_bytes": 1073741825})",
       "f");
   EXPECT_EQ(loaded.settings, Settings{});
-  EXPECT_EQ(loaded.complaints.size(), 12u);
+  EXPECT_EQ(loaded.complaints.size(), 13u);
 }
 
 TEST(session_settings, a_value_at_its_limit_is_taken) {
