@@ -15,7 +15,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 import chart  # noqa: E402
 import growth  # noqa: E402
 import works  # noqa: E402
-from rounds import HEAD, Rounds, adopt_orphans  # noqa: E402
+from rounds import HEAD, MARKDOWN_HEAD, Rounds, adopt_orphans, markdown_row  # noqa: E402
 from support.workplace import BUILD, Workplace  # noqa: E402
 from watched import Backends  # noqa: E402
 
@@ -27,7 +27,7 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # two and a half\n"
         "  scripts/bench --only redis\n\n"
-        "The table goes to standard output, all values to build/bench.json, charts to build/bench.svg (ratios)\n"
+        "The table goes to standard output, all values to build/bench.json, those with a goal to build/bench.md, charts to build/bench.svg (ratios)\n"
         "and build/bench-growth.svg.\n"
         "Exit codes: 0 measured, whether goals are met or not; 2 wrong usage.",
     )
@@ -52,6 +52,9 @@ def main():
               "growth": [series.as_json() for series in grown]}  # fmt: skip
     with open(os.path.join(out, "bench.json"), "w") as file:
         json.dump(values, file, indent=1)
+    with open(os.path.join(out, "bench.md"), "w") as file:
+        rows = [markdown_row(figure) for figure in values["figures"] if figure["goal"]]
+        file.write("\n".join([MARKDOWN_HEAD, *rows, ""]))
     with open(os.path.join(out, "bench.svg"), "w") as file:
         file.write(chart.ratios(rounds.figures, machine))
     if grown:

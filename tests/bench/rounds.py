@@ -133,6 +133,20 @@ def show(figure):
                   f"{number(figure.compared(who)[0]):>8}", flush=True)  # fmt: skip
 
 
+def markdown_row(figure):
+    """`figure`: as_json()."""
+    mine, bare = (statistics.median(figure["rounds"][who]) if who in figure["rounds"] else None for who in (OURS, BARE))
+    median, least, most = (number(figure[name]) for name in ("median", "least", "most"))
+    compared = {"value": "", "more": f"{median} more", "ratio": median}[figure["of"]]
+    spread = f"{least} to {most}" if len(figure["rounds"][OURS]) > 1 else "one round"
+    verdict = "met" if figure["met"] else "not met"
+    return (f"| {figure['name']} | {number(mine)} {figure['unit']} | {'' if bare is None else number(bare)} | {compared} | {spread} "
+            f"| {figure['goal']} | {verdict} |")  # fmt: skip
+
+
+MARKDOWN_HEAD = "| | recorded | bare | ratio | spread | goal | |\n|---|---|---|---|---|---|---|"
+
+
 def number(value):
     return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
