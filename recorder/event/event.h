@@ -166,6 +166,15 @@ struct ParsedEvent {
 };
 std::optional<ParsedEvent> parse_event(std::string_view bytes);
 
+// Of whole events, one behind another; ends at what is none. take(const EventHeader&, std::string_view payload).
+template <typename Take>
+void for_each_event(std::string_view events, const Take& take) {
+  while (const auto parsed = parse_event(events)) {
+    take(*parsed->event.header, parsed->event.payload);
+    events.remove_prefix(parsed->bytes);
+  }
+}
+
 // The payloads, by value: a buffer from a peer promises no alignment.
 ConnOpen conn_open_of(const EventView& event);
 ConnClose conn_close_of(const EventView& event);

@@ -7,24 +7,6 @@
 #include "recorder/main/orphans.h"
 
 namespace sidrec {
-namespace {
-// So long the master, or the election of one, may stand still before its SID makes room for others: more than a master
-// holds events back for their order, far less than the host's patience.
-constexpr uint64_t kStallNs = 30 * kMillisecond;
-// A master that is only slower than our host has committed something within this time: then the host waits for room, at
-// the master's pace. Half of its patience.
-constexpr uint64_t kStandstillNs = 250 * kMillisecond;
-// Taken back from it at once when the master takes it.
-constexpr size_t kRefillBytes = 256 * 1024;
-
-template <typename Take>
-void for_each_event(std::string_view events, const Take& take) {
-  while (const auto parsed = parse_event(events)) {
-    take(*parsed->event.header, parsed->event.payload);
-    events.remove_prefix(parsed->bytes);
-  }
-}
-}  // namespace
 
 Role::Role(Surroundings& around, std::string sid, std::function<void()> wake, Stored stored)
     : around_(around),
@@ -241,31 +223,6 @@ void Role::turn_slave(uint64_t now_ns) {
 
 // --- as the master
 
-void Role::hand_to_master(std::string_view events, uint64_t now_ns) {
-  for_each_event(events, [&](const EventHeader& header, auto payload) { master_->append(header, payload, now_ns); });
-}
-
-// What was kept for a master, in the order in which it happened.
-void Role::hand_over_everything(uint64_t now_ns) {
-  flow_.on_master_lost();
-  hand_to_master(flow_.take_uncommitted(), now_ns);
-  while (spool_.unread_bytes() > 0) {
-    const auto events = spool_.read(kRefillBytes);
-    if (!events) {
-      around_.log.error(events.error().message);
-      spool_.remove();
-      break;
-    }
-    hand_to_master(*events, now_ns);
-  }
-  if (flow_.is_spooling()) {
-    hand_to_master(flow_.take_unsent(), now_ns);
-    (void)flow_.prepend({}, true);
-  }
-  behind_ = 0;
-  losing_ = false;
-}
-
 uint64_t Role::linger_ns() const {
   return master_ && master_->only_ends() ? 0 : around_.settings.linger_ms * kMillisecond;
 }
@@ -294,22 +251,7 @@ void Role::turn_master(uint64_t now_ns, bool leaving) {
   leave_or_start_again(now_ns);
 }
 
-// --- what is kept until there is a master who takes it
-
-void Role::append_to_flow(const EventHeader& header, std::string_view payload) {
-  if (flow_.is_spooling()) behind_ += event_bytes(payload.size());
-  flow_.append(header, payload);
-}
-
-void Role::keep(const EventHeader& header, std::string_view payload) {
-  const bool has_bytes = header.kind == EventKind::kData || header.kind == EventKind::kGap;
-  if (losing_ && has_bytes) {
-    losses_.take(header);
-    return;
-  }
-  losses_.emit_before(header, [this](const EventHeader& gap) { append_to_flow(gap, {}); });
-  append_to_flow(header, payload);
-}
+// --- events
 
 void Role::append(const EventHeader& header, std::string_view payload, uint64_t now_ns) {
   if (header.kind == EventKind::kConnOpen) ++connections_;
@@ -332,79 +274,6 @@ void Role::append(const EventHeader& header, std::string_view payload, uint64_t 
     if (auto noted = around_.journal.note(sid_, {}); !noted) complain(noted.error());
     follow(election_.start(), now_ns);
   }
-}
-
-// --- the spool
-
-bool Role::is_stalled(uint64_t now_ns) const { return now_ns >= progress_ns_ + kStallNs; }
-
-bool Role::must_lose(uint64_t now_ns) const { return is_full() && now_ns >= progress_ns_ + kStandstillNs; }
-
-bool Role::must_spool(uint64_t now_ns) const {
-  if (!needs_.room || master_ || spool_broken_ || around_.settings.spool_bytes == 0) return false;
-  if (is_full() && !must_lose(now_ns)) return false;
-  if (flow_.is_spooling()) return behind_ > 0;
-  return flow_.uncommitted_bytes() > 0 && (needs_.soon || flow_.is_waiting() || is_stalled(now_ns));
-}
-
-void Role::spool(uint64_t now_ns) {
-  if (losing_ && (!flow_.is_spooling() || spool_.bytes() < around_.settings.spool_bytes / 2)) losing_ = false;
-  if (must_spool(now_ns)) {
-    if (!put_in_spool()) return;
-    losing_ = must_lose(now_ns);
-  } else if (!losing_ || behind_ > 0) {
-    return;
-  }
-  spooled_ = given_;
-  for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) safe_[lane] = std::max(safe_[lane], spooled_[lane]);
-}
-
-// What was sent and not answered for goes too, the first time: all that makes room in the ring is in the file.
-bool Role::put_in_spool() {
-  const bool first = !flow_.is_spooling();
-  const std::string sent = first ? flow_.sent_events() : std::string{};
-  const std::string unsent = flow_.take_unsent();
-  const std::string events = sent + unsent;
-  const uint64_t there_already = first ? spool_.bytes() : 0;  // of a spooling before, read and not yet committed
-  behind_ = 0;
-  if (const auto put = spool_.append(std::string_view(events).substr(there_already)); !put) {
-    around_.log.error(put.error().message + "; its session has no spool");
-    spool_broken_ = true;
-    for_each_event(unsent, [this](const EventHeader& header, auto payload) { append_to_flow(header, payload); });
-    if (spool_.unread_bytes() == 0) end_spooling();
-    return false;
-  }
-  if (first) spool_.read_from(sent.size());
-  return true;
-}
-
-// What is behind the spool has its turn.
-void Role::end_spooling() {
-  (void)flow_.prepend({}, true);
-  behind_ = 0;
-}
-
-bool Role::has_written_spool() const {
-  for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
-    if (master_->committed(lane) < spooled_[lane]) return false;
-  }
-  return true;
-}
-
-// Something of the spool is always in front, so that the slave keeps asking for it; no more than a frame while it must
-// wait, and never the last of it, or what was spooled would come back only to be spooled again.
-void Role::refill_from_spool(uint64_t now_ns) {
-  if (!flow_.is_spooling() || flow_.unsent_bytes() > behind_) return;
-  const bool must_wait = flow_.is_waiting() || is_stalled(now_ns);
-  if (must_wait && spool_.unread_bytes() == 0) return;
-  auto events = spool_.read(must_wait ? link::kMaxFrameBytes : kRefillBytes);
-  const bool last = !must_wait && spool_.unread_bytes() == 0;
-  if (auto put = events ? flow_.prepend(*events, last) : events.error(); !put) {
-    around_.log.error(put.error().message);
-    spool_.remove();
-    end_spooling();
-  }
-  if (!flow_.is_spooling()) behind_ = 0;
 }
 
 // --- turns
@@ -435,8 +304,7 @@ std::optional<uint64_t> Role::deadline_ns(uint64_t now_ns) const {
   if (slave_) sooner(flow_.deadline_ns());
   if (master_) sooner(master_->deadline_ns(now_ns));
   if (idle_since_ns_) sooner(*idle_since_ns_ + linger_ns());
-  if (needs_.room && !master_ && !is_stalled(now_ns)) sooner(progress_ns_ + kStallNs);
-  if (needs_.room && !master_ && is_full() && !must_lose(now_ns)) sooner(progress_ns_ + kStandstillNs);
+  sooner(spool_deadline_ns(now_ns));
   return soonest;
 }
 

@@ -96,6 +96,7 @@ class Role {
   bool is_stalled(uint64_t now_ns) const;
   bool is_full() const { return spool_.bytes() >= around_.settings.spool_bytes; }
   bool must_lose(uint64_t now_ns) const;
+  std::optional<uint64_t> spool_deadline_ns(uint64_t now_ns) const;
   bool must_spool(uint64_t now_ns) const;
   void spool(uint64_t now_ns);
   void refill_from_spool(uint64_t now_ns);

@@ -275,7 +275,9 @@ class Crash(EndToEnd):
         host = self.place.start(Socat(self.place.echo_backend()))
         client = self.place.client(host).says(b"not written")
         (recorder,) = until(self.place.recorders, "a recorder")
-        self.kill(*(pid for pid in host.pids() if pid != host.pid))
+        (serving,) = [pid for pid in host.pids() if pid != host.pid]
+        until(lambda: processes.is_asleep(serving), "the return of its last write")
+        self.kill(serving)
         os.kill(recorder.pid, signal.SIGTERM)
         until(lambda: not processes.is_running(recorder.pid), "its end", 10)
         os.unlink(obstacle)

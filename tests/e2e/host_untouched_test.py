@@ -3,6 +3,7 @@
 import os
 import shutil
 
+from support import processes
 from support.stock_programs import Haproxy, Socat
 from support.workplace import EndToEnd
 
@@ -27,6 +28,8 @@ class HostUntouched(EndToEnd):
         host = self.place.start(Socat(self.place.echo_backend()))
         self.place.client(host).says(b"x" * 100_000).close()
         self.assertLessEqual(len(host.stderr().splitlines()), 1, host.stderr())
+        host.stop()
+        processes.end([each.pid for each in self.place.recorders()])  # by default they wait for another host
 
     def below_a_file(self, name):
         """Not even root can make a directory there."""
