@@ -10,7 +10,7 @@ from support.host import find_program
 from support.ports import free_port, is_listening
 from support.postgresql import Postgresql, run_psql
 from support.services import NginxService
-from support.sshd import Sshd, Terminal
+from support.sshd import Sshd, Terminal, end_client
 from support.stock_programs import Haproxy
 from support.workplace import BUILD, EndToEnd
 
@@ -38,8 +38,7 @@ class Acceptance(EndToEnd):
         self.assertEqual(self.page_of(nginx), page)
         terminal.types(b"echo after all of it: $((3 + 3))\n").sees(b"it: 6\r\nready> ")
         until(self.forwards_are_closed, "the ends of the forwards: a client that leaves in their midst resets the connection")
-        tunnel.terminate()
-        tunnel.wait(10)
+        end_client(tunnel)
         terminal.types(b"exit\n").ends()
 
         trail = self.place.ended_trail("alice")

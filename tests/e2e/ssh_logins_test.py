@@ -19,7 +19,7 @@ from support import processes
 from support.deadline import until
 from support.host import find_program
 from support.ports import free_port, is_listening
-from support.sshd import PATIENCE_S, Sshd, Terminal, TestUser
+from support.sshd import PATIENCE_S, Sshd, Terminal, TestUser, end_client
 from support.trail import Trail
 from support.workplace import EndToEnd
 
@@ -235,8 +235,7 @@ class SshLogins(EndToEnd):
         until(lambda: all(is_listening(port) for port in (local, remote, dynamic, dead)), "the forwards")
         socks = b"\x05\x01\x00\x01\x7f\x00\x00\x01" + struct.pack(">H", backend)
         said = [says(local, STDIN), says(remote, STDIN[::-1]), says(dynamic, STDIN[5:], socks, 10), says(dead, b"?")]
-        client.terminate()
-        client.wait(10)
+        end_client(client)
         return said
 
     def test_login_for_a_direct_forward(self):

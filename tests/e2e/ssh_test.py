@@ -9,13 +9,8 @@ import tempfile
 from support.deadline import until
 from support.host import find_program
 from support.ports import free_port, is_listening
-from support.sshd import Sshd, TestUser
+from support.sshd import Sshd, TestUser, end_client
 from support.workplace import EndToEnd
-
-
-def closed(process):
-    process.terminate()
-    process.wait(10)
 
 
 def write_over(path, text):
@@ -113,7 +108,7 @@ class Ssh(EndToEnd):
         self.assertEqual(says(remote, b"by -R!"), b"by -R!")
         socks = b"\x05\x01\x00\x01\x7f\x00\x00\x01" + struct.pack(">H", backend)
         self.assertEqual(says(dynamic, b"by -D!!", socks, 10), b"by -D!!")
-        closed(client)
+        end_client(client)
         direct = sshd.ssh("root", options=["-W", f"127.0.0.1:{backend}"], stdin=b"by -W!!!").stdout
         self.assertEqual(direct, b"by -W!!!")
         trail = self.place.ended_trail()
@@ -144,7 +139,7 @@ class Ssh(EndToEnd):
         until(lambda: os.path.exists(control[1]), "the control socket")
         for number in range(12):
             self.assertEqual(sshd.ssh("root", f"echo {number}", options=control).stdout, b"%d\n" % number)
-        closed(first)
+        end_client(first)
         connection = self.one_connection()
         self.assertEqual(len(connection.identities), 1)
         said = [bytes(each.bytes["out"]) for each in connection.channels_of("exec")]
@@ -159,7 +154,7 @@ class Ssh(EndToEnd):
             environment = os.environ | {"SSH_AUTH_SOCK": agent}
             got = sshd.ssh("root", "ssh-add -l", options=["-A"], environment=environment)
         finally:
-            closed(keeper)
+            end_client(keeper)
         self.assertIn(b"no identities", got.stdout)
         connection = self.one_connection()
         (channel,) = connection.channels_of("agent")

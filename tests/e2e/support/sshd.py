@@ -76,6 +76,17 @@ Subsystem sftp {SFTP_SERVER}
         return Terminal([find_program("ssh"), "-tt", *self.options(), f"{user}@127.0.0.1", *arguments])
 
 
+def end_client(process):
+    """ssh(1) looks whether it was told to end, then waits for events: told in between, it hears of it at the next."""
+    for _ in range(5):
+        process.terminate()
+        try:
+            return process.wait(2)
+        except subprocess.TimeoutExpired:
+            pass
+    raise AssertionError("ssh does not end")
+
+
 class Terminal:
     """Somebody at a terminal."""
 
