@@ -86,6 +86,10 @@ RingShape shape() {
   return {lanes, lane};
 }
 
+// Whose recorders may wait for this process, and its own for others; 0: nobody's. An installed recorder has given root
+// up, and could open no other ring of root's.
+uint64_t service() { return g_forked && !g_settings.recorder_uid ? g_service : 0; }
+
 bool is_given_up(uint32_t lane) { return g_given_up.load(std::memory_order_relaxed) >> lane & 1; }
 
 template <typename Which>
@@ -159,7 +163,7 @@ static void make_ring_of(Process& p) {
   const sys::SignalsBlocked blocked;  // a handler that came in between would wait for the thread it has interrupted
   uint32_t none = kNone;
   if (!p.ring.compare_exchange_strong(none, kMaking)) return;
-  const MadeRing made = make_ring(shape(), p.pid.load(), g_forked ? g_service : 0);
+  const MadeRing made = make_ring(shape(), p.pid.load(), service());
   g_ring.store(made.header);
   if (made.has_recorder) {
     g_recorder_started = true;
@@ -198,22 +202,15 @@ bool claim_lane(ring::Header* ring, uint32_t lane) {
 
 namespace {
 
-bool start_recorder() {
+// `may_be_spare`: one that has finished will do.
+bool start_recorder(bool may_be_spare) {
   char path[ring::kMaxPath + 64];
   ring_path(path);
   const char* const by_path[] = {g_settings.recorder.c_str(), path, nullptr};
   const char* const by_id[] = {g_settings.recorder.c_str(), ring::kAdoptRing, g_own_ring.id, nullptr};
   g_started_ns = sys::monotonic_ns();
+  if (may_be_spare && service() != 0 && hand_to_spare(service(), path)) return true;
   return spawn_recorder(is_recorders_stranger() ? by_id : by_path, g_settings.debug);
-}
-
-// An installed recorder gives root up: none of them could open the ring of another host of root's.
-bool is_taken_by_spare() {
-  if (g_settings.recorder_uid) return false;
-  char path[ring::kMaxPath + 64];
-  ring_path(path);
-  g_started_ns = sys::monotonic_ns();
-  return hand_to_spare(g_service, path);
 }
 
 // By recorders, since the ring was made.
@@ -244,7 +241,7 @@ void restart_recorder(ring::Header* ring) {
     complain("one recorder after the other ends as it starts:", g_settings.recorder.c_str(), 0,
              "\"sidrec doctor\" of this process says more");
   }
-  start_recorder();
+  start_recorder(false);
 }
 
 void ensure_recorder() {
@@ -253,7 +250,7 @@ void ensure_recorder() {
   ring::Header* ring = ring_of_process();
   uint32_t none = kNone;
   if (!ring || !p->recorder.compare_exchange_strong(none, kMaking)) return;
-  const bool started = (g_forked && is_taken_by_spare()) || start_recorder();
+  const bool started = start_recorder(true);
   g_recorder_started = started;
   p->recorder.store(started ? kReady : kFailed, std::memory_order_release);
   if (!started) {

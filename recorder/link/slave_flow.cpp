@@ -45,11 +45,10 @@ std::optional<uint64_t> SlaveFlow::oldest_unsent_ns() const {
 
 std::optional<Request> SlaveFlow::request(uint64_t now_ns, uint64_t spooled) {
   if (state_ == State::kAsked) return std::nullopt;
-  if (unsent_.bytes == 0 && spooled > 0) return std::nullopt;  // its turn comes
   if (unsent_.bytes == 0) {
-    // What was to be sent went to the spool: give back the credit, leave the line.
-    if (state_ == State::kWaiting || credit_ > 0) return Request{request_ + 1, 0, 0, 0};
-    return std::nullopt;
+    // What was to be sent went to the spool, and none of it comes back now: give back the credit, leave the line.
+    const bool holds = state_ == State::kWaiting || credit_ > 0;
+    return holds && spooled == 0 ? std::optional(Request{request_ + 1, 0, 0, 0}) : std::nullopt;
   }
   if (state_ == State::kWaiting && now_ns < retry_ns_) return std::nullopt;
   if (state_ == State::kPassed && !data().empty()) return std::nullopt;

@@ -27,8 +27,8 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # two and a half\n"
         "  scripts/bench --only redis\n\n"
-        "The table goes to standard output, all values to build/bench.json, those with a goal to build/bench.md, charts to build/bench.svg (ratios)\n"
-        "and build/bench-growth.svg.\n"
+        "The table goes to standard output, all values to build/bench.json, those with a goal to build/bench.md,\n"
+        "charts to build/bench.svg (ratios) and build/bench-growth.svg.\n"
         "Exit codes: 0 measured, whether goals are met or not; 2 wrong usage.",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")

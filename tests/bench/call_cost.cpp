@@ -3,7 +3,6 @@
 // "untracked", on a pair of local sockets, what two calls pay that are not recorded. With "connections", a round is a
 // connection: opened, accepted, a block each way, closed.
 // usage: call_cost BYTES ROUNDS [x|random [tracked|untracked|connections]]
-#include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +14,8 @@
 #include <random>
 #include <vector>
 
+#include "tests/bench/loopback_listener.h"
+
 static double now_ns(clockid_t clock) {
   timespec now{};
   clock_gettime(clock, &now);
@@ -24,13 +25,10 @@ static double now_ns(clockid_t clock) {
 int main(int argc, char** argv) {
   const size_t bytes = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 64;
   const long rounds = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 200'000;
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  auto* address = reinterpret_cast<sockaddr*>(&at);
-  if (bind(listener, address, size) || listen(listener, 1) || getsockname(listener, address, &size)) return 1;
+  sockaddr_in at;
+  const int listener = listen_on_loopback(at, 1);
+  const auto* address = reinterpret_cast<const sockaddr*>(&at);
+  constexpr socklen_t size = sizeof at;
   int client = socket(AF_INET, SOCK_STREAM, 0);
   if (connect(client, address, size)) return 1;
   int server = accept(listener, nullptr, nullptr);

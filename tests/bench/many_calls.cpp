@@ -22,6 +22,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/bench/loopback_listener.h"
+
 namespace {
 
 constexpr int kBlockBytes = 64;
@@ -117,7 +119,8 @@ class Conductor {
       wait_for(shared_.done);
     }
     std::printf("ready");
-    for (int process = 0; process < shape_.processes; ++process) std::printf(" %d", shared_.pids[process * shape_.threads]);
+    for (int process = 0; process < shape_.processes; ++process)
+      std::printf(" %d", shared_.pids[process * shape_.threads]);
     say("");
   }
 
@@ -173,14 +176,8 @@ int main(int argc, char** argv) {
   sem_init(&shared.done, 1, 0);
   for (sem_t& go : shared.go) sem_init(&go, 1, 0);
 
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  auto* address = reinterpret_cast<sockaddr*>(&at);
-  require(bind(listener, address, size) == 0 && listen(listener, SOMAXCONN) == 0, "listen");
-  require(getsockname(listener, address, &size) == 0, "getsockname");
+  sockaddr_in at;
+  const int listener = listen_on_loopback(at, SOMAXCONN);
 
   if (in_new_child()) {
     close(listener);

@@ -82,17 +82,15 @@ class Spare(EndToEnd):
         self.everything_is_there()
 
     def test_a_spare_that_is_told_to_end_ends(self):
-        self.begin()
-        pid = self.spare()
-        os.kill(pid, signal.SIGTERM)
-        until(lambda: not processes.is_running(pid), "its end", 2)
-        self.assertNotEqual(self.recorder_of(self.says(b"by another")), pid)
-        self.everything_is_there()
+        self.a_spare_ends_by(signal.SIGTERM)
 
     def test_a_spare_is_killed_and_the_next_host_starts_a_recorder(self):
+        self.a_spare_ends_by(signal.SIGKILL)
+
+    def a_spare_ends_by(self, sign):
         self.begin()
         pid = self.spare()
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, sign)
         until(lambda: not processes.is_running(pid), "its end", 2)
         self.assertNotEqual(self.recorder_of(self.says(b"by another")), pid)
         self.everything_is_there()
