@@ -94,7 +94,12 @@ bool out_of_patience(Patience& patience) {
 }
 
 void wake_recorder(ring::Header* ring) {
-  if (ring->sleep.exchange(ring::kAwake) == ring::kAwake) return;
+  const uint32_t slept = ring->sleep.exchange(ring::kAwake);
+  if (slept == ring::kAwake) return;
+  if (slept & ring::kNap) {
+    sys::futex_wake(&ring->sleep, 1);
+    return;
+  }
   ring->wake.fetch_add(1);
   sys::futex_wake(&ring->wake, 1);
 }
@@ -195,7 +200,7 @@ bool write_record(ring::Header* ring, ring::RecordHeader record, Bytes& from, Pa
     h.lane->busy.store(0);  // sequentially consistent: the head is visible before we look who sleeps
     if (__builtin_expect(!has_recorder(ring), 0) && t_depth == 1) restart_recorder(ring);
     const uint32_t sleep = ring->sleep.load();
-    if (sleep == ring::kDeep || (sleep == ring::kShallow && in_use > lane_bytes() / 4)) wake_recorder(ring);
+    if (sleep & ring::kDeep || (sleep & ring::kShallow && in_use > lane_bytes() / 4)) wake_recorder(ring);
   }
   --t_depth;
   return h.lane != nullptr;

@@ -24,7 +24,7 @@
 namespace sidrec::ring {
 
 inline constexpr uint64_t kMagic = 0x31474e4952444953ULL;  // "SIDRING1"
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 
 inline constexpr size_t kPage = 4096;
 inline constexpr size_t kFactsBytes = 3 * kPage;
@@ -53,12 +53,15 @@ inline constexpr size_t kMaxPath = 1024;
 inline constexpr size_t kMaxTemplate = 1024;
 inline constexpr size_t kMaxEnv = 4096;
 
-// What a recorder sleeps on. It stores kShallow or kDeep, looks at every head once more, then sleeps; a writer
-// publishes, then looks here (both sides with sequential consistency, so one of them sees the other).
+// How a recorder sleeps. It stores kShallow or kDeep, looks at every head once more, then sleeps; a writer publishes,
+// then looks here (both sides with sequential consistency, so one of them sees the other). With kNap it waits on this
+// very word, which who wakes it makes kAwake: one thread is woken. Without, it waits for its peers too, and a thread of
+// its own, which waits on `wake`, tells it.
 enum Sleep : uint32_t {
   kAwake = 0,
   kShallow = 1,  // wakes by itself within some ms; to be woken when a lane is a quarter full
   kDeep = 2,     // sleeps for ever; to be woken by the first record
+  kNap = 4,      // with one of these two
 };
 
 inline constexpr uint32_t kRecorderDied = 0x40000000;  // FUTEX_OWNER_DIED (linux/futex.h)
@@ -81,7 +84,7 @@ struct Header {
   char config[kMaxPath];  // "" where there is none
   char env[kMaxEnv];      // NAME=value, each ended by NUL: what {env:NAME} of the template needs
 
-  alignas(kPage) std::atomic<uint32_t> sleep;  // Sleep
+  alignas(kPage) std::atomic<uint32_t> sleep;  // Sleep; futex of a nap
   std::atomic<uint32_t> wake;                  // futex: grows by one for each wake
   // The recorder's thread id while it has the ring. When the thread dies, however it dies, the kernel itself sets
   // kRecorderDied here, for the word is on its robust list (get_robust_list(2)): who writes a record sees it without a

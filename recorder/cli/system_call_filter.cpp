@@ -50,6 +50,7 @@ constexpr NeededCall kNeeded[] = {
     {"newfstatat", "@file-system", ""},
     {"openat", "@file-system", ""},
     {"poll", "@io-event", ""},
+    {"prctl", "@process", ""},
     {"pread64", "@basic-io", ""},
     {"pwrite64", "@basic-io", ""},
     {"read", "@basic-io", ""},

@@ -11,7 +11,11 @@ namespace sidrec::link {
 static constexpr size_t kKeptCapacity = 8 * 1024;
 
 std::string& SlaveFlow::room_in(std::deque<std::string>& chunks, size_t bytes) {
-  if (chunks.empty() || chunks.back().size() + bytes > kMaxFrameBytes) chunks.emplace_back();
+  if (chunks.empty() || chunks.back().size() + bytes > kMaxFrameBytes) {
+    const bool in_flow = !chunks.empty();
+    chunks.emplace_back();
+    if (in_flow) chunks.back().reserve(kMaxFrameBytes);
+  }
   return chunks.back();
 }
 
@@ -79,8 +83,7 @@ std::string_view SlaveFlow::data() {
 void SlaveFlow::sent() {
   sent_.at += frame_.bytes;
   credit_ -= frame_.bytes;
-  unsent_.bytes -= frame_.bytes;
-  unsent_.records -= frame_.records;
+  unsent_.remove(frame_);
   frame_ = {};
 }
 
@@ -175,62 +178,54 @@ void SlaveFlow::on_master_lost() {
   unsent_ = kept_;
 }
 
-std::string SlaveFlow::sent_events() const {
-  std::string events;
+std::vector<std::string_view> SlaveFlow::sent_events() const {
+  std::vector<std::string_view> pieces;
   for (size_t chunk = committed_.chunk; chunk <= sent_.chunk && chunk < chunks_.size(); ++chunk) {
     const size_t from = chunk == committed_.chunk ? committed_.at : 0;
     const size_t to = chunk == sent_.chunk ? sent_.at : chunks_[chunk].size();
-    events.append(chunks_[chunk], from, to - from);
+    pieces.push_back(std::string_view(chunks_[chunk]).substr(from, to - from));
   }
-  return events;
+  return pieces;
 }
 
-std::string SlaveFlow::take_unsent() {
-  std::string taken;
+std::vector<std::string> SlaveFlow::take_unsent() {
+  std::vector<std::string> taken;
   frame_ = {};
   if (spooling_) {
-    for (std::string& chunk : chunks_behind_) taken += chunk;
+    std::move(chunks_behind_.begin(), chunks_behind_.end(), std::back_inserter(taken));
     chunks_behind_.clear();
     behind_ = {};
     return taken;
   }
   if (kept_.bytes == 0) return taken;
   event_at(sent_);
-  taken.assign(chunks_[sent_.chunk], sent_.at);
-  for (size_t chunk = sent_.chunk + 1; chunk < chunks_.size(); ++chunk) taken += chunks_[chunk];
+  if (sent_.at < chunks_[sent_.chunk].size()) taken.push_back(chunks_[sent_.chunk].substr(sent_.at));
+  std::move(chunks_.begin() + static_cast<std::ptrdiff_t>(sent_.chunk) + 1, chunks_.end(), std::back_inserter(taken));
   chunks_.resize(sent_.chunk + 1);
   chunks_.back().resize(sent_.at);
-  kept_.bytes -= unsent_.bytes;
-  kept_.records -= unsent_.records;
+  kept_.remove(unsent_);
   unsent_ = {};
   spooling_ = true;
   if (kept_.bytes == 0) start_over();
   return taken;
 }
 
-Result<void> SlaveFlow::prepend(std::string_view spooled, bool last) {
-  const std::string bytes(spooled);  // aligned
-  Amount check;
-  for (std::string_view rest = bytes; !rest.empty();) {
+Result<void> SlaveFlow::prepend(std::string spooled, bool last) {
+  Amount whole;
+  for (std::string_view rest = spooled; !rest.empty();) {
     const auto event = parse_event(rest);
-    if (!event) return Error{"no whole event at byte " + std::to_string(check.bytes) + " of the spooled bytes"};
-    check.add(event->bytes);
+    if (!event) return Error{"no whole event at byte " + std::to_string(whole.bytes) + " of the spooled bytes"};
+    whole.add(event->bytes);
     rest.remove_prefix(event->bytes);
   }
-  for (std::string_view rest = bytes; !rest.empty();) {
-    const auto event = parse_event(rest);
-    room_in(chunks_, event->bytes).append(rest.substr(0, event->bytes));
-    kept_.add(event->bytes);
-    unsent_.add(event->bytes);
-    rest.remove_prefix(event->bytes);
-  }
+  if (!spooled.empty()) chunks_.push_back(std::move(spooled));
+  kept_.add(whole);
+  unsent_.add(whole);
   if (!last) return {};
   std::move(chunks_behind_.begin(), chunks_behind_.end(), std::back_inserter(chunks_));
   chunks_behind_.clear();
-  for (Amount* amount : {&kept_, &unsent_}) {
-    amount->bytes += behind_.bytes;
-    amount->records += behind_.records;
-  }
+  kept_.add(behind_);
+  unsent_.add(behind_);
   behind_ = {};
   spooling_ = false;
   return {};

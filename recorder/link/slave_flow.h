@@ -45,12 +45,12 @@ class SlaveFlow {
   void on_master_lost();
 
   // What is sent and not committed.
-  std::string sent_events() const;
+  std::vector<std::string_view> sent_events() const;
   // Takes what is not sent, to be put behind all that is in the spool file already. From here on, if anything is kept,
   // nothing appended is sent before the spool is put back.
-  std::string take_unsent();
+  std::vector<std::string> take_unsent();
   // Puts the front of the spool file back; `last` when the file is empty now. An error when it holds no whole events.
-  Result<void> prepend(std::string_view spooled, bool last);
+  Result<void> prepend(std::string spooled, bool last);
   // Takes everything in front of the spool, after the loss of a master: to be written by this recorder as master.
   std::string take_uncommitted();
 
@@ -70,6 +70,8 @@ class SlaveFlow {
     uint64_t bytes = 0, records = 0;
     void add(uint64_t more) { bytes += more, ++records; }
     void remove(uint64_t less) { bytes -= less, --records; }
+    void add(const Amount& more) { bytes += more.bytes, records += more.records; }
+    void remove(const Amount& less) { bytes -= less.bytes, records -= less.records; }
   };
   struct Place {
     size_t chunk = 0, at = 0;

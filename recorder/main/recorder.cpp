@@ -1,5 +1,6 @@
 #include "recorder/main/recorder.h"
 
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ constexpr int kShallowMs = 2;
 // What peers say is heard no more often than that, but for the first word: each hearing is a turn, and two recorders
 // that answered each other at once would do nothing else. The host may wake us at any time.
 constexpr int kAlonePaceMs = 1, kMasterPaceMs = 4, kSlavePaceMs = 8;
+constexpr unsigned long kSlaveSlackNs = 4 * kMillisecond;
 // So long after it was told to end, a recorder whose host is gone goes on trying.
 constexpr uint64_t kLastTryNs = 5 * kSecond;
 
@@ -195,17 +197,33 @@ void Recorder::sleep() {
   }
   const bool shallow = !dead_ && (now_ns_ < last_traffic_ns_ + kTrafficNs || reader_.has_unripe());
   const int pace = pace_ms();
+  ease_timers(pace == kSlavePaceMs);
   const int shallow_ms = std::max(kShallowMs, pace);
   if (shallow) timeout = timeout < 0 ? shallow_ms : std::min(timeout, shallow_ms);
-  // Announce the sleep, then look once more: the writer publishes, then looks at the announcement.
-  ring_.sleep().store(shallow ? ring::kShallow : ring::kDeep, std::memory_order_seq_cst);
-  if (reader_.has_news(shallow ? ring_.facts().lane_bytes / 4 : 1)) timeout = 0;
+  const uint32_t depth = shallow ? ring::kShallow : ring::kDeep;
   if (timeout != 0 && pace > 0 && !dead_ && !reader_.is_pressed()) {
     const int paced = timeout < 0 ? pace : std::min(pace, timeout);
-    timeout = watcher_.await_wake(paced) ? 0 : timeout < 0 ? timeout : timeout - paced;
+    const bool woken = announce(depth | ring::kNap) || watcher_.nap(depth | ring::kNap, paced);
+    timeout = woken ? 0 : timeout < 0 ? timeout : timeout - paced;
   }
+  if (timeout != 0 && announce(depth)) timeout = 0;
   around_.poller.wait(timeout);
   ring_.sleep().store(ring::kAwake, std::memory_order_seq_cst);
+}
+
+// Fifty slaves whose timers need not be exact are woken together, where each would have cost an interrupt by itself
+// (PR_SET_TIMERSLACK of prctl(2)).
+void Recorder::ease_timers(bool eased) {
+  if (eased == timers_eased_) return;
+  timers_eased_ = eased;
+  (void)::prctl(PR_SET_TIMERSLACK, eased ? kSlaveSlackNs : 0UL, 0UL, 0UL, 0UL);  // 0: as it was
+}
+
+// Says how we are about to sleep, then looks once more: the writer publishes, then looks at what we said. Whether there
+// is something to do.
+bool Recorder::announce(uint32_t sleep) const {
+  ring_.sleep().store(sleep, std::memory_order_seq_cst);
+  return reader_.has_news(sleep & ring::kDeep ? 1 : ring_.facts().lane_bytes / 4);
 }
 
 Result<void> Recorder::run(int signal_fd) {

@@ -48,6 +48,8 @@ class Recorder : private ConnectionTracker::Sink {
   bool gives_up() const;
   int pace_ms() const;
   void sleep();
+  bool announce(uint32_t sleep) const;
+  void ease_timers(bool eased);
   int timeout_ms() const;
   void note_signal(int signal_fd);
 
@@ -71,6 +73,7 @@ class Recorder : private ConnectionTracker::Sink {
   bool dead_ = false;
   bool host_ended_ = false;  // the tracker knows
   bool told_to_end_ = false;
+  bool timers_eased_ = false;
   uint64_t ending_since_ns_ = 0;  // told to end, and the host is gone; 0: not so
   Poller::Watch signal_watch_, wake_watch_, death_watch_;
 };

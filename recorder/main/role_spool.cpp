@@ -1,7 +1,9 @@
 // What a role keeps until there is a master who takes it: in its flow, and in its spool (docs/decisions/0014).
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "recorder/main/role.h"
 
@@ -60,19 +62,23 @@ void Role::spool(uint64_t now_ns) {
 // What was sent and not answered for goes too, the first time: all that makes room in the ring is in the file.
 bool Role::put_in_spool() {
   const bool first = !flow_.is_spooling();
-  const std::string sent = first ? flow_.sent_events() : std::string{};
-  const std::string unsent = flow_.take_unsent();
-  const std::string events = sent + unsent;
-  const uint64_t there_already = first ? spool_.bytes() : 0;  // of a spooling before, read and not yet committed
+  uint64_t there_already = first ? spool_.bytes() : 0;  // of a spooling before, read and not yet committed
+  const std::vector<std::string> unsent = flow_.take_unsent();
+  std::vector<std::string_view> events;
+  if (first) events = flow_.sent_events();
+  const uint64_t sent_bytes = flow_.uncommitted_bytes();
+  events.insert(events.end(), unsent.begin(), unsent.end());
   behind_ = 0;
-  if (const auto put = spool_.append(std::string_view(events).substr(there_already)); !put) {
+  if (const auto put = spool_.append(events, there_already); !put) {
     around_.log.error(put.error().message + "; its session has no spool");
     spool_broken_ = true;
-    for_each_event(unsent, [this](const EventHeader& header, auto payload) { append_to_flow(header, payload); });
+    for (const std::string& piece : unsent) {
+      for_each_event(piece, [this](const EventHeader& header, auto payload) { append_to_flow(header, payload); });
+    }
     if (spool_.unread_bytes() == 0) end_spooling();
     return false;
   }
-  if (first) spool_.read_from(sent.size());
+  if (first) spool_.read_from(sent_bytes);
   return true;
 }
 
@@ -97,7 +103,7 @@ void Role::refill_from_spool(uint64_t now_ns) {
   if (must_wait && spool_.unread_bytes() == 0) return;
   auto events = spool_.read(must_wait ? link::kMaxFrameBytes : kRefillBytes);
   const bool last = !must_wait && spool_.unread_bytes() == 0;
-  if (auto put = events ? flow_.prepend(*events, last) : events.error(); !put) {
+  if (auto put = events ? flow_.prepend(std::move(*events), last) : events.error(); !put) {
     around_.log.error(put.error().message);
     spool_.remove();
     end_spooling();
@@ -123,7 +129,7 @@ void Role::hand_over_everything(uint64_t now_ns) {
     hand_to_master(*events, now_ns);
   }
   if (flow_.is_spooling()) {
-    hand_to_master(flow_.take_unsent(), now_ns);
+    for (const std::string& piece : flow_.take_unsent()) hand_to_master(piece, now_ns);
     (void)flow_.prepend({}, true);
   }
   behind_ = 0;

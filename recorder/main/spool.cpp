@@ -62,23 +62,28 @@ Result<std::string> Spool::take_over() {
   return events;
 }
 
-Result<void> Spool::write_at_end(std::string_view events) {
+Result<void> Spool::write_at_end(std::span<const std::string_view> pieces, uint64_t skip) {
   uint64_t at = end_;
-  while (!events.empty()) {
-    const ssize_t put = ::pwrite(fd_.get(), events.data(), events.size(), static_cast<off_t>(kHeaderBytes + at));
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return errno_error("cannot write " + path_);
-    at += static_cast<uint64_t>(put);
-    events.remove_prefix(static_cast<size_t>(put));
+  for (std::string_view rest : pieces) {
+    const size_t skipped = std::min<uint64_t>(skip, rest.size());
+    rest.remove_prefix(skipped);
+    skip -= skipped;
+    while (!rest.empty()) {
+      const ssize_t put = ::pwrite(fd_.get(), rest.data(), rest.size(), static_cast<off_t>(kHeaderBytes + at));
+      if (put < 0 && errno == EINTR) continue;
+      if (put <= 0) return errno_error("cannot write " + path_);
+      at += static_cast<uint64_t>(put);
+      rest.remove_prefix(static_cast<size_t>(put));
+    }
   }
   end_ = at;
   return {};
 }
 
-Result<void> Spool::append(std::string_view events) {
-  if (fd_) return write_at_end(events);
+Result<void> Spool::append(std::span<const std::string_view> pieces, uint64_t skip) {
+  if (fd_) return write_at_end(pieces, skip);
   Result<void> begun = open();
-  if (begun) begun = write_at_end(events);
+  if (begun) begun = write_at_end(pieces, skip);
   if (begun && ::rename(new_path().c_str(), path_.c_str()) != 0) begun = errno_error("cannot make " + path_);
   if (begun) {
     inherited_ = 0;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,8 +32,8 @@ class Spool {
 
   // The events that a recorder before us has left; they stay in the file until remove() or the first append().
   Result<std::string> take_over();
-  // After an error nothing of `events` is in the file.
-  Result<void> append(std::string_view events);
+  // The pieces, one behind another, but for the first `skip` bytes. After an error nothing of them is in the file.
+  Result<void> append(std::span<const std::string_view> pieces, uint64_t skip);
   // The next whole events, at most `most_bytes` of them.
   Result<std::string> read(size_t most_bytes);
   // The oldest `bytes` are committed.
@@ -49,7 +50,7 @@ class Spool {
  private:
   std::string new_path() const { return path_ + ".new"; }
   Result<void> open();
-  Result<void> write_at_end(std::string_view events);
+  Result<void> write_at_end(std::span<const std::string_view> pieces, uint64_t skip);
   Result<void> read_at(uint64_t at, std::string& bytes) const;
 
   std::string directory_;

@@ -2,12 +2,12 @@
 
 #include <limits.h>
 #include <linux/futex.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <ctime>
 
 namespace sidrec {
 namespace {
@@ -53,9 +53,10 @@ Watcher::~Watcher() {
   pthread_join(wake_thread_, nullptr);
 }
 
-bool Watcher::await_wake(int ms) const {
-  pollfd wake{wake_fd_.get(), POLLIN, 0};
-  return ::poll(&wake, 1, ms) > 0;
+bool Watcher::nap(uint32_t announced, int ms) const {
+  const timespec most{ms / 1000, ms % 1000 * 1'000'000L};
+  ::syscall(SYS_futex, static_cast<void*>(&ring_.sleep()), FUTEX_WAIT, announced, &most, nullptr, 0);
+  return ring_.sleep().exchange(ring::kAwake, std::memory_order_seq_cst) != announced;
 }
 
 void Watcher::clear_wake() const {

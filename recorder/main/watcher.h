@@ -27,8 +27,10 @@ class Watcher {
   // Readable when the host has woken us; clear_wake() makes it unreadable again.
   int wake_fd() const { return wake_fd_.get(); }
   void clear_wake() const;
-  // Whether it has within that time; looks at nothing else.
-  bool await_wake(int ms) const;
+  // Sleeps in the ring's word, where the host wakes us without the thread's help: until it does, or so long; meanwhile
+  // nothing else is heard. `announced`: what the word says of our sleep, kNap in it; it says kAwake afterwards. Whether
+  // we were woken.
+  bool nap(uint32_t announced, int ms) const;
   // Readable from the ring's death on.
   int death_fd() const { return death_fd_.get(); }
 

@@ -275,8 +275,9 @@ int Trail::lack_of_room() {
   const uint64_t needed = file_bytes_ + pending_.size() + settings_.reserve_bytes;
   if (settings_.reserve_bytes == 0 || needed <= allocated_) return 0;
   const uint64_t wanted = needed + settings_.reserve_bytes;
-  const auto from = static_cast<off_t>(file_bytes_);
-  if (fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, from, static_cast<off_t>(wanted - file_bytes_)) == 0) {
+  const uint64_t from = std::max(file_bytes_, allocated_);  // to ask again for what is there costs a look at each page
+  const auto bytes = static_cast<off_t>(wanted - from);
+  if (fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), bytes) == 0) {
     allocated_ = wanted;
     return 0;
   }

@@ -48,6 +48,12 @@ inline EventHeader host_died(uint64_t time_ns, uint64_t conn) {
 }
 inline std::string no_close_facts() { return std::string(sizeof(ConnClose), '\0'); }
 
+inline std::string joined(const auto& pieces) {
+  std::string all;
+  for (const auto& piece : pieces) all += piece;
+  return all;
+}
+
 inline std::vector<uint64_t> positions_in(std::string_view bytes) {
   const std::string aligned(bytes);
   std::vector<uint64_t> positions;

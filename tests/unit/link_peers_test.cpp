@@ -295,7 +295,7 @@ TEST(LinkPeers, whoever_dies_whenever_nothing_is_lost_doubled_or_reordered) {
           slave.lose();
           slave.join(*master, now);
           break;
-        case 2: spools[which] += slave.flow.take_unsent(); break;
+        case 2: spools[which] += joined(slave.flow.take_unsent()); break;
         case 3:
           if (slave.flow.is_spooling()) {
             ASSERT_TRUE(slave.flow.prepend(spools[which], true));
