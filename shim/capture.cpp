@@ -17,9 +17,8 @@ constexpr uint64_t kOpenRaceNs = 50'000'000;  // how long a second thread waits 
 // Local ports this process or an ancestor has listened on: a passed socket with such a port is a client's.
 constinit std::atomic<uint64_t> g_listened[65536 / 64]{};
 
-bool write(ring::Kind kind, uint64_t subject, uint8_t dir, uint8_t why, Bytes& from, size_t payload, Patience& patience,
-           uint64_t began_ns = 0) {
-  ring::Header* ring = ring_of_process();
+bool write(ring::Header* ring, ring::Kind kind, uint64_t subject, uint8_t dir, uint8_t why, Bytes& from, size_t payload,
+           Patience& patience, uint64_t began_ns = 0) {
   if (!ring) return false;
   ring::RecordHeader record{};
   record.payload = static_cast<uint32_t>(payload);
@@ -36,13 +35,13 @@ template <typename T>
 bool write(ring::Kind kind, uint64_t subject, uint8_t dir, uint8_t why, const T& payload, Patience& patience) {
   const iovec iov{const_cast<T*>(&payload), sizeof payload};
   Bytes from(&iov, 1);
-  return write(kind, subject, dir, why, from, sizeof payload, patience);
+  return write(ring_of_process(), kind, subject, dir, why, from, sizeof payload, patience);
 }
 
 bool write(ring::Kind kind, uint64_t subject) {
   Patience patience;
   Bytes nothing(nullptr, 0);
-  return write(kind, subject, 0, 0, nothing, 0, patience);
+  return write(ring_of_process(), kind, subject, 0, 0, nothing, 0, patience);
 }
 
 // Other descriptors of the connection see its end by the shutdown. With a channel goes the connection it is in.
@@ -154,7 +153,7 @@ void forget_channel(int fd, Entry& entry, ring::ReleaseWhy why) {
     tell_losses({&entry, entry.subject}, static_cast<ring::Direction>(dir), patience);
   if (has_copy(fd, entry)) return;
   Bytes nothing(nullptr, 0);
-  write(ring::kChanClose, entry.subject, 0, why, nothing, 0, patience);
+  write(ring_of_process(), ring::kChanClose, entry.subject, 0, why, nothing, 0, patience);
 }
 
 ring::Direction seen_by_client(const Subject& s, ring::Direction side) {
@@ -222,7 +221,8 @@ void captured(const Subject& s, ring::Direction side, const iovec* iov, size_t c
   Bytes from(iov, count);
   while (bytes > 0) {
     const size_t part = bytes < most ? bytes : most;
-    if (!tell_losses(s, dir, patience) || !write(ring::kData, s.subject, dir, 0, from, part, patience, s.began_ns))
+    if (!tell_losses(s, dir, patience) ||
+        !write(ring, ring::kData, s.subject, dir, 0, from, part, patience, s.began_ns))
       return lose(s, dir, bytes);
     bytes -= part;
   }

@@ -55,28 +55,18 @@ void took_descriptors(const msghdr& message) {
   }
 }
 
-}  // namespace
-
-SIDREC_EXPORT ssize_t read(int fd, void* buffer, size_t n) {
-  if (!is_client(fd)) return real().read(fd, buffer, n);
+// A call that is recorded. Not inlined: the hook in front of it then has no frame to make where nothing is recorded.
+// `rest`: what the libc function takes behind the buffer and its size.
+template <auto Real::*function, typename... Rest>
+[[gnu::noinline]] ssize_t take(int fd, void* buffer, size_t n, int flags, Rest... rest) {
   const Subject subject = begin(fd);
   if (subject.is_cut()) return 0;
-  const ssize_t r = real().read(fd, buffer, n);
-  took(subject, buffer, n, 0, r);
+  const ssize_t r = (real().*function)(fd, buffer, n, rest...);
+  took(subject, buffer, n, flags, r);
   return r;
 }
 
-SIDREC_EXPORT ssize_t __read_chk(int fd, void* buffer, size_t n, size_t size) {
-  if (!is_client(fd)) return real().__read_chk(fd, buffer, n, size);
-  const Subject subject = begin(fd);
-  if (subject.is_cut()) return 0;
-  const ssize_t r = real().__read_chk(fd, buffer, n, size);
-  took(subject, buffer, n, 0, r);
-  return r;
-}
-
-SIDREC_EXPORT ssize_t readv(int fd, const iovec* iov, int count) {
-  if (!is_client(fd)) return real().readv(fd, iov, count);
+[[gnu::noinline]] ssize_t take_vector(int fd, const iovec* iov, int count) {
   const Subject subject = begin(fd);
   if (subject.is_cut()) return 0;
   const ssize_t r = real().readv(fd, iov, count);
@@ -84,41 +74,42 @@ SIDREC_EXPORT ssize_t readv(int fd, const iovec* iov, int count) {
   return r;
 }
 
+}  // namespace
+
+SIDREC_EXPORT ssize_t read(int fd, void* buffer, size_t n) {
+  if (!is_client(fd)) return real().read(fd, buffer, n);
+  return take<&Real::read>(fd, buffer, n, 0);
+}
+
+SIDREC_EXPORT ssize_t __read_chk(int fd, void* buffer, size_t n, size_t size) {
+  if (!is_client(fd)) return real().__read_chk(fd, buffer, n, size);
+  return take<&Real::__read_chk>(fd, buffer, n, 0, size);
+}
+
+SIDREC_EXPORT ssize_t readv(int fd, const iovec* iov, int count) {
+  if (!is_client(fd)) return real().readv(fd, iov, count);
+  return take_vector(fd, iov, count);
+}
+
 SIDREC_EXPORT ssize_t recv(int fd, void* buffer, size_t n, int flags) {
   if (!takes_stream(fd, flags)) return real().recv(fd, buffer, n, flags);
-  const Subject subject = begin(fd);
-  if (subject.is_cut()) return 0;
-  const ssize_t r = real().recv(fd, buffer, n, flags);
-  took(subject, buffer, n, flags, r);
-  return r;
+  return take<&Real::recv>(fd, buffer, n, flags, flags);
 }
 
 SIDREC_EXPORT ssize_t __recv_chk(int fd, void* buffer, size_t n, size_t size, int flags) {
   if (!takes_stream(fd, flags)) return real().__recv_chk(fd, buffer, n, size, flags);
-  const Subject subject = begin(fd);
-  if (subject.is_cut()) return 0;
-  const ssize_t r = real().__recv_chk(fd, buffer, n, size, flags);
-  took(subject, buffer, n, flags, r);
-  return r;
+  return take<&Real::__recv_chk>(fd, buffer, n, flags, size, flags);
 }
 
 SIDREC_EXPORT ssize_t recvfrom(int fd, void* buffer, size_t n, int flags, sockaddr* addr, socklen_t* len) {
   if (!takes_stream(fd, flags)) return real().recvfrom(fd, buffer, n, flags, addr, len);
-  const Subject subject = begin(fd);
-  if (subject.is_cut()) return 0;
-  const ssize_t r = real().recvfrom(fd, buffer, n, flags, addr, len);
-  took(subject, buffer, n, flags, r);
-  return r;
+  return take<&Real::recvfrom>(fd, buffer, n, flags, flags, addr, len);
 }
 
 SIDREC_EXPORT ssize_t __recvfrom_chk(int fd, void* buffer, size_t n, size_t size, int flags, sockaddr* addr,
                                      socklen_t* len) {
   if (!takes_stream(fd, flags)) return real().__recvfrom_chk(fd, buffer, n, size, flags, addr, len);
-  const Subject subject = begin(fd);
-  if (subject.is_cut()) return 0;
-  const ssize_t r = real().__recvfrom_chk(fd, buffer, n, size, flags, addr, len);
-  took(subject, buffer, n, flags, r);
-  return r;
+  return take<&Real::__recvfrom_chk>(fd, buffer, n, flags, size, flags, addr, len);
 }
 
 SIDREC_EXPORT ssize_t recvmsg(int fd, msghdr* message, int flags) {

@@ -8,10 +8,6 @@ namespace {
 
 constexpr unsigned kMaxMessages = 1024;  // what the kernel takes of one sendmmsg (UIO_MAXIOV)
 
-void gave(const Subject& subject, const void* buffer, ssize_t r) {
-  if (r > 0) captured(subject, ring::kOut, buffer, static_cast<size_t>(r));
-}
-
 void gave(const Subject& subject, const iovec* iov, size_t count, ssize_t r) {
   if (r > 0) captured(subject, ring::kOut, iov, count, static_cast<size_t>(r));
 }
@@ -23,19 +19,17 @@ void gives_descriptors(const msghdr& message) {
   });
 }
 
-}  // namespace
-
-SIDREC_EXPORT ssize_t write(int fd, const void* buffer, size_t n) {
-  if (!is_client(fd)) return real().write(fd, buffer, n);
+// A call that is recorded, apart from its hook as those that read. `rest`: what the libc function takes behind these.
+template <auto Real::*function, typename... Rest>
+[[gnu::noinline]] ssize_t give(int fd, const void* buffer, size_t n, Rest... rest) {
   const Subject subject = begin_write(fd);
   if (subject.is_cut()) return cut_off();
-  const ssize_t r = real().write(fd, buffer, n);
-  gave(subject, buffer, r);
+  const ssize_t r = (real().*function)(fd, buffer, n, rest...);
+  if (r > 0) captured(subject, ring::kOut, buffer, static_cast<size_t>(r));
   return r;
 }
 
-SIDREC_EXPORT ssize_t writev(int fd, const iovec* iov, int count) {
-  if (!is_client(fd)) return real().writev(fd, iov, count);
+[[gnu::noinline]] ssize_t give_vector(int fd, const iovec* iov, int count) {
   const Subject subject = begin_write(fd);
   if (subject.is_cut()) return cut_off();
   const ssize_t r = real().writev(fd, iov, count);
@@ -43,22 +37,26 @@ SIDREC_EXPORT ssize_t writev(int fd, const iovec* iov, int count) {
   return r;
 }
 
+}  // namespace
+
+SIDREC_EXPORT ssize_t write(int fd, const void* buffer, size_t n) {
+  if (!is_client(fd)) return real().write(fd, buffer, n);
+  return give<&Real::write>(fd, buffer, n);
+}
+
+SIDREC_EXPORT ssize_t writev(int fd, const iovec* iov, int count) {
+  if (!is_client(fd)) return real().writev(fd, iov, count);
+  return give_vector(fd, iov, count);
+}
+
 SIDREC_EXPORT ssize_t send(int fd, const void* buffer, size_t n, int flags) {
   if (!is_client(fd)) return real().send(fd, buffer, n, flags);
-  const Subject subject = begin_write(fd);
-  if (subject.is_cut()) return cut_off();
-  const ssize_t r = real().send(fd, buffer, n, flags);
-  gave(subject, buffer, r);
-  return r;
+  return give<&Real::send>(fd, buffer, n, flags);
 }
 
 SIDREC_EXPORT ssize_t sendto(int fd, const void* buffer, size_t n, int flags, const sockaddr* addr, socklen_t len) {
   if (!is_client(fd)) return real().sendto(fd, buffer, n, flags, addr, len);
-  const Subject subject = begin_write(fd);
-  if (subject.is_cut()) return cut_off();
-  const ssize_t r = real().sendto(fd, buffer, n, flags, addr, len);
-  gave(subject, buffer, r);
-  return r;
+  return give<&Real::sendto>(fd, buffer, n, flags, addr, len);
 }
 
 SIDREC_EXPORT ssize_t sendmsg(int fd, const msghdr* message, int flags) {

@@ -142,18 +142,23 @@ Held take_lane(ring::Header* ring, uint32_t token, const Need& need, Patience& p
   }
 }
 
-void put(char* data, uint64_t at, const char* bytes, size_t n) {
+// Most records lie in one piece: the header is then stores, and its bytes one memcpy.
+void put(char* data, uint64_t at, const ring::RecordHeader& record, Bytes& from) {
   const size_t begin = at & (lane_bytes() - 1);
-  const size_t before_end = std::min<size_t>(n, lane_bytes() - begin);
-  memcpy(data + begin, bytes, before_end);
-  memcpy(data, bytes + before_end, n - before_end);
-}
-
-void put_from(char* data, uint64_t at, Bytes& from, size_t n) {
-  const size_t begin = at & (lane_bytes() - 1);
-  const size_t before_end = std::min<size_t>(n, lane_bytes() - begin);
-  from.copy(data + begin, before_end);
-  from.copy(data, n - before_end);
+  const size_t before_end = lane_bytes() - begin;
+  if (__builtin_expect(sizeof record + record.payload <= before_end, 1)) {
+    memcpy(data + begin, &record, sizeof record);
+    from.copy(data + begin + sizeof record, record.payload);
+    return;
+  }
+  const auto* bytes = reinterpret_cast<const char*>(&record);
+  const size_t of_header = std::min(sizeof record, before_end);
+  memcpy(data + begin, bytes, of_header);
+  memcpy(data, bytes + of_header, sizeof record - of_header);
+  const size_t payload_at = (begin + sizeof record) & (lane_bytes() - 1);
+  const size_t of_payload = std::min<size_t>(record.payload, lane_bytes() - payload_at);
+  from.copy(data + payload_at, of_payload);
+  from.copy(data, record.payload - of_payload);
 }
 
 void append(const Held& h, ring::RecordHeader record, Bytes& from) {
@@ -162,20 +167,17 @@ void append(const Held& h, ring::RecordHeader record, Bytes& from) {
   record.time_ns = sys::monotonic_ns();
   if (began_ns) record.age_ns = static_cast<uint32_t>(std::min<uint64_t>(record.time_ns - began_ns, ring::kMaxAgeNs));
   h.lane->floor_ns.store(record.time_ns, std::memory_order_release);
-  put(h.data, head, reinterpret_cast<const char*>(&record), sizeof record);
-  put_from(h.data, head + sizeof record, from, record.payload);
+  put(h.data, head, record, from);
   h.lane->head.store(head + ring::record_bytes(record.payload), std::memory_order_release);
 }
 
 }  // namespace
 
-void Bytes::copy(char* to, size_t n) {
+void Bytes::copy_pieces(char* to, size_t n) {
   while (n > 0 && count_ > 0) {
     const size_t part = std::min(n, iov_->iov_len - used_);
-    if (to) {
-      memcpy(to, static_cast<const char*>(iov_->iov_base) + used_, part);
-      to += part;
-    }
+    memcpy(to, static_cast<const char*>(iov_->iov_base) + used_, part);
+    to += part;
     n -= part;
     used_ += part;
     if (used_ == iov_->iov_len) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "shim/ring_layout.h"
 
@@ -15,10 +16,15 @@ class Bytes {
  public:
   Bytes(const iovec* iov, size_t count) : iov_(iov), count_(count) {}
   // Copies the next n bytes; the caller knows that they are there.
-  void copy(char* to, size_t n);
-  void skip(size_t n) { copy(nullptr, n); }
+  void copy(char* to, size_t n) {
+    if (count_ == 0 || n > iov_->iov_len - used_) return copy_pieces(to, n);
+    memcpy(to, static_cast<const char*>(iov_->iov_base) + used_, n);
+    used_ += n;
+  }
 
  private:
+  void copy_pieces(char* to, size_t n);
+
   const iovec* iov_;
   size_t count_;
   size_t used_ = 0;  // of *iov_
