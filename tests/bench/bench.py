@@ -25,20 +25,20 @@ def main():
         prog="scripts/bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # two and a half\n"
+        epilog="examples:\n  scripts/bench              # ten minutes\n  scripts/bench --quick      # two\n"
         "  scripts/bench --only redis\n\n"
         "The table goes to standard output, all values to build/bench.json, those with a goal to build/bench.md,\n"
         "charts to build/bench.svg (ratios) and build/bench-growth.svg.\n"
         "Exit codes: 0 measured, whether goals are met or not; 2 wrong usage.",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--rounds", type=int, help="of each piece of work (5, quick 3)")
+    parser.add_argument("--rounds", type=int, help="of each piece of work (5, quick 2)")
     parser.add_argument("--only", metavar="TEXT", help="only what has this in its name")
     options = parser.parse_args()
     adopt_orphans()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    rounds = Rounds(options.rounds or (3 if options.quick else 5))
+    rounds = Rounds(options.rounds or (2 if options.quick else 5))
     if options.only:
         run = rounds.run
         rounds.run = lambda title, *rest, **more: run(title, *rest, **more) if options.only in title else None

@@ -98,11 +98,12 @@ class Rounds:
         self.count, self.figures = count, []
         self.began = time.monotonic()
 
-    def run(self, title, measure, goals, others=(), count=None):
-        """`measure(who)` gives {name: value}; `goals`: {name: (unit, Goal or None)}. `others`: who else does the work."""
+    def run(self, title, measure, goals, others=(), count=None, against_bare=False):
+        """`measure(who)` gives {name: value}; `goals`: {name: (unit, Goal or None)}. `others`: who else does the work.
+        The bare program does it where a goal compares with it, or `against_bare` says so."""
         count = count or self.count
         figures = {name: Figure(f"{title}: {name}", unit, goal) for name, (unit, goal) in goals.items()}
-        compares = any(goal and goal.of != "value" for _, goal in goals.values())
+        compares = against_bare or any(goal and goal.of != "value" for _, goal in goals.values())
         for number in range(count):
             watching = others if number * 3 < count else ()  # none has a goal, and the slowest take ten times as long
             for who in (*((BARE,) if compares else ()), OURS, *watching):
