@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <ctime>
+#include <optional>
 
 namespace sidrec {
 
@@ -20,5 +21,10 @@ inline int64_t wall_clock_offset_ns() {
 
 inline constexpr uint64_t kMillisecond = 1'000'000;
 inline constexpr uint64_t kSecond = 1'000'000'000;
+
+// `soonest` becomes `other` if that is earlier: deadlines, of which there may be none.
+inline void sooner(std::optional<uint64_t>& soonest, std::optional<uint64_t> other) {
+  if (other && (!soonest || *other < *soonest)) soonest = other;
+}
 
 }  // namespace sidrec

@@ -46,10 +46,6 @@ link::OrderingSettings ordering_settings(const Settings& settings) {
   return ordering;
 }
 
-void sooner(std::optional<uint64_t>& soonest, std::optional<uint64_t> other) {
-  if (other && (!soonest || *other < *soonest)) soonest = other;
-}
-
 }  // namespace
 
 Master::Master(Surroundings& around, std::string sid, Place place, std::optional<SessionIdentity> known,

@@ -170,10 +170,8 @@ bool Recorder::gives_up() const { return ending_since_ns_ != 0 && now_ns_ >= end
 
 int Recorder::timeout_ms() const {
   std::optional<uint64_t> soonest = tracker_.deadline_ns();
-  if (const auto deadline = roles_.deadline_ns(now_ns_); deadline && (!soonest || *deadline < *soonest)) {
-    soonest = deadline;
-  }
-  if (ending_since_ns_ != 0) soonest = std::min(soonest.value_or(UINT64_MAX), ending_since_ns_ + kLastTryNs);
+  sooner(soonest, roles_.deadline_ns(now_ns_));
+  if (ending_since_ns_ != 0) sooner(soonest, ending_since_ns_ + kLastTryNs);
   if (!soonest) return -1;
   const uint64_t now_ns = monotonic_ns();
   if (*soonest <= now_ns) return 0;

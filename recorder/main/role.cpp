@@ -298,13 +298,10 @@ void Role::turn(uint64_t now_ns, Needs needs) {
 std::optional<uint64_t> Role::deadline_ns(uint64_t now_ns) const {
   if (master_ && master_->takes_events() && !flow_.all_committed()) return now_ns;  // just raised: hand over at once
   std::optional<uint64_t> soonest = election_.deadline_ns();
-  const auto sooner = [&soonest](std::optional<uint64_t> other) {
-    if (other && (!soonest || *other < *soonest)) soonest = other;
-  };
-  if (slave_) sooner(flow_.deadline_ns());
-  if (master_) sooner(master_->deadline_ns(now_ns));
-  if (idle_since_ns_) sooner(*idle_since_ns_ + linger_ns());
-  sooner(spool_deadline_ns(now_ns));
+  if (slave_) sooner(soonest, flow_.deadline_ns());
+  if (master_) sooner(soonest, master_->deadline_ns(now_ns));
+  if (idle_since_ns_) sooner(soonest, *idle_since_ns_ + linger_ns());
+  sooner(soonest, spool_deadline_ns(now_ns));
   return soonest;
 }
 

@@ -55,10 +55,7 @@ void Roles::turn(uint64_t now_ns, Role::Needs needs, const std::function<void(Ow
 std::optional<uint64_t> Roles::deadline_ns(uint64_t now_ns) const {
   std::optional<uint64_t> soonest;
   if (!asleep_.empty()) soonest = asleep_.begin()->first;
-  for_each_awake([&](const Role& role) {
-    const auto deadline = role.deadline_ns(now_ns);
-    if (deadline && (!soonest || *deadline < *soonest)) soonest = deadline;
-  });
+  for_each_awake([&](const Role& role) { sooner(soonest, role.deadline_ns(now_ns)); });
   return soonest;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "recorder/base/clock.h"
@@ -13,7 +12,6 @@ namespace {
 // The first answer may come before the host's own close has happened, which follows its record at once.
 constexpr uint64_t kFirstPauseNs = 5 * kMillisecond;
 constexpr uint64_t kLongestPauseNs = 250 * kMillisecond;
-constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
 // Between the ends of two records no record ends: room for the open that must be invented, and for events that are not
 // their record's last. A record's end is a multiple of 8, so a mark on one of these is rounded down to the record
@@ -520,12 +518,8 @@ std::optional<uint64_t> ConnectionTracker::deadline_ns() const {
   std::optional<uint64_t> soonest;
   if (asking_ + nameless_ == 0) return soonest;
   for (const auto& [conn, connection] : connections_) {
-    if (is_nameless(connection)) {
-      soonest = std::min(soonest.value_or(kNever), connection.opened_ns + kUserPatienceNs);
-    }
-    if (connection.ask_again_ns != 0 && (!soonest || connection.ask_again_ns < *soonest)) {
-      soonest = connection.ask_again_ns;
-    }
+    if (is_nameless(connection)) sooner(soonest, connection.opened_ns + kUserPatienceNs);
+    if (connection.ask_again_ns != 0) sooner(soonest, connection.ask_again_ns);
   }
   return soonest;
 }

@@ -22,7 +22,6 @@ namespace {
 
 constexpr mode_t kTrailMode = 0640;
 constexpr int kTrailFlags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;  // a FIFO must not hold us
-constexpr uint64_t kNever = ~uint64_t{0};
 constexpr size_t kLastWords = 4096;  // what may be taken from the reserve when there is no room: the end of a session
 constexpr size_t kKeepRoom = 16 * 1024 * 1024;  // what an idle trail may keep of a burst's buffer
 
@@ -244,9 +243,7 @@ void Trail::seal() {
 std::optional<uint64_t> Trail::deadline_ns() const {
   std::optional<uint64_t> soonest;
   if (unsealed_since_ns_) soonest = *unsealed_since_ns_ + settings_.seal_ns;
-  if (segment_since_ns_ && settings_.segment_ns != 0) {
-    soonest = std::min(soonest.value_or(kNever), *segment_since_ns_ + settings_.segment_ns);
-  }
+  if (segment_since_ns_ && settings_.segment_ns != 0) sooner(soonest, *segment_since_ns_ + settings_.segment_ns);
   return soonest;
 }
 
