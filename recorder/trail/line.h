@@ -40,19 +40,24 @@ class LineWriter {
   uint64_t wall_ns(uint64_t time_ns) const;
 
  private:
-  void begin_line(std::string& out, std::string_view opening, uint64_t wall_ns, uint64_t seq);
-  void store_line(std::string& out, std::string_view opening, uint64_t seq, uint64_t wall_ns, uint64_t at_ns);
-  void origin(std::string& out, std::string_view rec, const EventHeader& header);
-  void conn_open(std::string& out, const EventView& event);
-  void data(std::string& out, const EventView& event);
-  void gap(std::string& out, const EventHeader& header);
-  void conn_close(std::string& out, const EventView& event);
-  void chan_open(std::string& out, const EventView& event);
-  void chan_close(std::string& out, const EventView& event);
-  void identity(std::string& out, const EventView& event);
-  void resize(std::string& out, const EventView& event);
-  void left_out(std::string& out, const EventHeader& header);
-  void transfer(std::string& out, const EventView& event);
+  class Fields;
+
+  Fields& begin_line(Fields& line, std::string_view opening, uint64_t wall_ns, uint64_t seq);
+  static void end_line(Fields& line, bool late = false);
+  Fields& store_line(Fields& line, std::string_view opening, uint64_t seq, uint64_t wall_ns, uint64_t at_ns);
+  void origin(Fields& line, std::string_view rec, const EventHeader& header);
+  static void address(Fields& line, std::string_view key, int family, const uint8_t* address, uint16_t port);
+  static Fields& part(Fields& line, const EventHeader& header);
+  static void conn_open(Fields& line, const EventView& event);
+  static void data(Fields& line, const EventView& event);
+  static void gap(Fields& line, const EventHeader& header);
+  static void conn_close(Fields& line, const EventView& event);
+  static void chan_open(Fields& line, const EventView& event);
+  static void chan_close(Fields& line, const EventView& event);
+  static void identity(Fields& line, const EventView& event);
+  static void resize(Fields& line, const EventView& event);
+  static void left_out(Fields& line, const EventHeader& header);
+  static void transfer(Fields& line, const EventView& event);
 
   int64_t clock_offset_ns_;
   TimestampWriter timestamp_;
