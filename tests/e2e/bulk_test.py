@@ -1,6 +1,7 @@
-"""At full speed, half of it up and half of it down: recorded without a gap, byte for byte."""
+"""At full speed, half of it up and half of it down: recorded byte for byte, or the gaps say what is not."""
 
 import os
+import signal
 import time
 
 from support.bulk import BulkBackend, BulkCheck, Stream, transfer
@@ -26,6 +27,30 @@ class Bulk(EndToEnd):
         first = self.place.client(self.place.start(Haproxy(self.place.echo_backend())))
         self.place.recorded(first)
         self.bulk_is_recorded_without_a_gap(Socat, IN_FULL_FLOW, first)
+
+    def test_behind_a_stopped_master_an_impatient_host_goes_on_and_gaps_say_what_is_missing(self):
+        self.place.settings |= {"spool_bytes": MIB, "fold": "none", "patience_ms": 100}
+        first = self.place.client(self.place.start(Haproxy(self.place.echo_backend())))
+        self.place.recorded(first)
+        half, upload, download = 16 * MIB, Stream(1, text=True), Stream(2, text=False)
+        backend = BulkBackend(upload, download, half)
+        master = self.place.master().pid
+        os.kill(master, signal.SIGSTOP)
+        try:
+            client = transfer(self.place.start(Socat(backend.port)).port, upload, download, half)
+            backend.finish()
+        finally:
+            os.kill(master, signal.SIGCONT)
+        first.close()
+        check = BulkCheck(upload, download)
+        (trail,) = self.place.ended_trails("demo", seconds=120, take=check.take)
+        connection = trail.connection_of(client)
+        missing = {way: sum(gap["len"] for gap in trail.gaps if gap["dir"] == way) for way in ("in", "out")}
+        self.assertGreater(sum(missing.values()), 0, "a spool of 1 MiB has held 32")
+        self.assertLessEqual({gap["why"] for gap in trail.gaps}, {"overflow", "spool-full"})
+        self.assertEqual({way: check.seen[way] + missing[way] for way in missing}, {"in": half, "out": half})
+        self.assertEqual((connection.offset["in"], connection.offset["out"]), (half, half))
+        self.assertIs(connection.close["complete"], False)
 
     def bulk_is_recorded_without_a_gap(self, program, total=TOTAL, first=None):
         half, upload, download = total // 2, Stream(1, text=True), Stream(2, text=False)
