@@ -25,6 +25,9 @@ namespace sidrec {
 class Recorder : private ConnectionTracker::Sink {
  public:
   Recorder(const RingFile& ring, Surroundings& around);
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+  ~Recorder() { ease_timers(false); }  // the next ring's recorder, in the same process, may be a master
 
   // Goes on where this ring's recorder before us has died; before run().
   void restore();

@@ -62,7 +62,7 @@ void Role::spool(uint64_t now_ns) {
 // What was sent and not answered for goes too, the first time: all that makes room in the ring is in the file.
 bool Role::put_in_spool() {
   const bool first = !flow_.is_spooling();
-  uint64_t there_already = first ? spool_.bytes() : 0;  // of a spooling before, read and not yet committed
+  const uint64_t there_already = first ? spool_.bytes() : 0;  // of a spooling before, read and not yet committed
   const std::vector<std::string> unsent = flow_.take_unsent();
   std::vector<std::string_view> events;
   if (first) events = flow_.sent_events();
@@ -130,9 +130,8 @@ void Role::hand_over_everything(uint64_t now_ns) {
   }
   if (flow_.is_spooling()) {
     for (const std::string& piece : flow_.take_unsent()) hand_to_master(piece, now_ns);
-    (void)flow_.prepend({}, true);
+    end_spooling();
   }
-  behind_ = 0;
   losing_ = false;
 }
 
