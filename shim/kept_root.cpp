@@ -1,10 +1,7 @@
 #include "shim/kept_root.h"
 
-#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/types.h>
-
-#include <cerrno>
 
 #include "shim/aside.h"
 #include "shim/sys.h"
@@ -12,18 +9,15 @@
 namespace sidrec {
 namespace {
 
-struct Open {
-  const char* path;
-  int flags;
-  int mode;
-  long result;
+struct Call {
+  int (*body)(void*);
+  void* argument;
 };
 
-int open_aside(void* p) {
-  auto* open = static_cast<Open*>(p);
+int as_root(void* p) {
+  const auto* call = static_cast<Call*>(p);
   take_up_root();
-  open->result = sys::call(SYS_openat, AT_FDCWD, sys::arg(open->path), open->flags, open->mode);
-  return 0;
+  return call->body(call->argument);
 }
 
 }  // namespace
@@ -43,10 +37,9 @@ void take_up_root() {
   if (dumpable == 1) sys::call(SYS_prctl, PR_SET_DUMPABLE, 1);
 }
 
-long open_as_root(const char* path, int flags, int mode) {
-  Open open{path, flags, mode, -EAGAIN};
-  run_aside(open_aside, &open);
-  return open.result;
+void call_as_root(int (*body)(void*), void* argument) {
+  Call call{body, argument};
+  run_aside(as_root, &call);
 }
 
 }  // namespace sidrec

@@ -86,9 +86,8 @@ RingShape shape() {
   return {lanes, lane};
 }
 
-// Whose recorders may wait for this process, and its own for others; 0: nobody's. An installed recorder has given root
-// up, and could open no other ring of root's.
-uint64_t service() { return g_forked && !g_settings.recorder_uid ? g_service : 0; }
+// Whose recorders may wait for this process, and its own for others; 0: nobody's.
+uint64_t service() { return g_forked ? g_service : 0; }
 
 bool is_given_up(uint32_t lane) { return g_given_up.load(std::memory_order_relaxed) >> lane & 1; }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -11,16 +12,19 @@
 #include <cerrno>
 #include <cstring>
 
+#include "shim/complaint.h"
 #include "shim/kept_root.h"
 #include "shim/settings.h"
+#include "shim/spare.h"
 #include "shim/spawn.h"
 #include "shim/sys.h"
 
 namespace sidrec {
 namespace {
 
-// A recorder that made its ring within this time has hardly been late: it takes about 1 ms.
-constexpr long kRecorderPatienceSeconds = 1;
+// A recorder that made its ring within this time has hardly been late: it takes about 1 ms, a spare a tenth of it.
+constexpr uint64_t kRecorderPatienceNs = 1'000'000'000;
+constexpr uint64_t kSparePatienceNs = 50'000'000;
 
 // A store beyond RLIMIT_FSIZE or into a hole on a full tmpfs would kill the host (SIGXFSZ, SIGBUS): so the space is
 // had before it is mapped, or not at all (setrlimit(2), fallocate(2)).
@@ -30,11 +34,32 @@ long allocate(long fd, size_t bytes) {
   return sys::call(SYS_fallocate, fd, 0, 0, static_cast<long>(bytes));
 }
 
-long create(const char* path) {
+struct NewFile {
+  const char* path;
+  long fd;
+  long given;
+};
+
+// The recorder's user's: other recorders look at it, and go on with it when its own has died.
+int create_for_recorder(void* p) {
+  auto* file = static_cast<NewFile*>(p);
   constexpr int kNew = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-  constexpr int kMode = 0600;
-  const long fd = sys::call(SYS_openat, AT_FDCWD, sys::arg(path), kNew, kMode);
-  return fd == -EACCES && keeps_root() ? open_as_root(path, kNew, kMode) : fd;
+  file->fd = sys::call(SYS_openat, AT_FDCWD, sys::arg(file->path), kNew, 0600);
+  if (file->fd >= 0 && g_settings.recorder_uid) {
+    file->given = sys::call(SYS_fchown, file->fd, g_settings.recorder_uid, g_settings.recorder_gid);
+  }
+  return 0;
+}
+
+long create(const char* path) {
+  NewFile file{path, -EAGAIN, 0};
+  create_for_recorder(&file);
+  if (file.fd == -EACCES && keeps_root()) call_as_root(create_for_recorder, &file);
+  if (file.given < 0) {
+    warn("each process is recorded as a session of its own: cannot give to the recorder's user", path,
+         "let the service keep CAP_CHOWN (CapabilityBoundingSet=)");
+  }
+  return file.fd;
 }
 
 // The shared lock lives from here on as long as the mapping does; the descriptor goes.
@@ -73,9 +98,11 @@ void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, uin
 }
 
 // What the recorder says, and the ring's descriptor; a negative error when it says nothing in time.
-long receive_ring(int socket, char (&ring_id)[ring::kMaxProgram]) {
-  const timeval patience{kRecorderPatienceSeconds, 0};
-  sys::call(SYS_setsockopt, socket, SOL_SOCKET, SO_RCVTIMEO, sys::arg(&patience), sizeof patience);
+long receive_ring(long socket, uint64_t patience_ns, char (&ring_id)[ring::kMaxProgram]) {
+  pollfd answer{static_cast<int>(socket), POLLIN, 0};
+  const timespec patience{static_cast<time_t>(patience_ns / 1'000'000'000),
+                          static_cast<long>(patience_ns % 1'000'000'000)};
+  sys::call(SYS_ppoll, sys::arg(&answer), 1, sys::arg(&patience));
   iovec text{ring_id, sizeof ring_id};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
   msghdr message{};
@@ -83,7 +110,7 @@ long receive_ring(int socket, char (&ring_id)[ring::kMaxProgram]) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  const long got = sys::call(SYS_recvmsg, socket, sys::arg(&message), MSG_CMSG_CLOEXEC);
+  const long got = sys::call(SYS_recvmsg, socket, sys::arg(&message), MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   const cmsghdr* rights = CMSG_FIRSTHDR(&message);
   if (got <= 0 || !rights || rights->cmsg_type != SCM_RIGHTS) return -ECONNRESET;
   int fd = -1;
@@ -91,8 +118,36 @@ long receive_ring(int socket, char (&ring_id)[ring::kMaxProgram]) {
   return memchr(ring_id, '\0', static_cast<size_t>(got)) ? fd : -ECONNRESET;
 }
 
-// D13: its recorder has a user of its own, and makes the ring where this process's user has no right to anything.
-MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid, uint64_t service) {
+// The ring that the recorder at the other end of `socket` makes.
+MadeRing take_ring(long socket, uint64_t patience_ns, const RingShape& shape, uint32_t pid, uint64_t service) {
+  char ring_id[ring::kMaxProgram] = {};
+  const long fd = receive_ring(socket, patience_ns, ring_id);
+  ring::Header* header = fd < 0 ? nullptr : map_and_close(fd, ring::ring_bytes(shape.lanes, shape.lane_bytes));
+  if (header) {
+    fill_header(header, shape, pid, service, ring_id);
+    const char ready = 1;
+    sys::call(SYS_sendto, socket, sys::arg(&ready), sizeof ready, MSG_NOSIGNAL);
+  }
+  return {header, header != nullptr, fd < 0 ? fd : -ENOMEM};
+}
+
+MadeRing ring_of_spare(const RingShape& shape, uint32_t pid, uint64_t service) {
+  Text<32> wanted;
+  wanted << uint64_t{shape.lanes} << " " << uint64_t{shape.lane_bytes};
+  const auto length = static_cast<long>(wanted.size());
+  MadeRing made{};
+  for (uint32_t slot = 0; slot < ring::kSpares && !made.header; ++slot) {
+    const long socket = connect_to_spare(service, slot);
+    if (socket < 0) continue;
+    if (sys::call(SYS_sendto, socket, sys::arg(wanted.c_str()), length, MSG_NOSIGNAL) == length) {
+      made = take_ring(socket, kSparePatienceNs, shape, pid, service);
+    }
+    sys::call(SYS_close, socket);
+  }
+  return made;
+}
+
+MadeRing ring_of_new_recorder(const RingShape& shape, uint32_t pid, uint64_t service) {
   int ends[2];
   if (sys::call(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sys::arg(ends)) < 0)
     return {nullptr, false, -EMFILE};
@@ -102,16 +157,16 @@ MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid, uint64_t service
   const char* const argv[] = {g_settings.recorder.c_str(), ring::kMakeRing, lanes.c_str(), lane_bytes.c_str(), nullptr};
   const bool started = spawn_recorder(argv, g_settings.debug, ends[1]);
   sys::call(SYS_close, ends[1]);
-  char ring_id[ring::kMaxProgram] = {};
-  const long fd = started ? receive_ring(ends[0], ring_id) : -EACCES;
-  ring::Header* header = fd < 0 ? nullptr : map_and_close(fd, ring::ring_bytes(shape.lanes, shape.lane_bytes));
-  if (header) {
-    fill_header(header, shape, pid, service, ring_id);
-    const char ready = 1;
-    sys::call(SYS_sendto, ends[0], sys::arg(&ready), sizeof ready, MSG_NOSIGNAL);
-  }
+  const MadeRing made =
+      started ? take_ring(ends[0], kRecorderPatienceNs, shape, pid, service) : MadeRing{nullptr, false, -EACCES};
   sys::call(SYS_close, ends[0]);
-  return {header, header != nullptr, fd < 0 ? fd : -ENOMEM};
+  return made;
+}
+
+// D13: its recorder has a user of its own, and makes the ring where this process's user has no right to anything.
+MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid, uint64_t service) {
+  const MadeRing made = service ? ring_of_spare(shape, pid, service) : MadeRing{};
+  return made.header ? made : ring_of_new_recorder(shape, pid, service);
 }
 
 }  // namespace

@@ -36,7 +36,8 @@ inline constexpr uint32_t kMaxLaneBytes = 16 * 1024 * 1024;
 inline constexpr uint32_t kMaxRecordPayload = 64 * 1024 - 64;  // one call's bytes are cut into records of this size
 
 // A host that may not make its ring has its recorder, which is of another user, make it (DESIGN D13). The recorder is
-// started with kMakeRing, lanes and lane_bytes, and a SOCK_SEQPACKET socket as descriptor 0. It says the ring's id,
+// started with kMakeRing, lanes and lane_bytes, and a SOCK_SEQPACKET socket as descriptor 0; or it waits already
+// (kSpare), and is told "lanes lane_bytes" there. It says the ring's id,
 // ended by NUL, with the ring's descriptor (SCM_RIGHTS, unix(7)); the host answers one byte when it has filled in the
 // header.
 inline constexpr char kMakeRing[] = "--make-ring";
@@ -44,7 +45,8 @@ inline constexpr char kMakeRing[] = "--make-ring";
 inline constexpr char kAdoptRing[] = "--adopt-ring";
 
 // Where a recorder that has finished waits for the next host of its service: abstract unix sockets of this name, the
-// service in 16 hexadecimal digits, "-" and a slot. The host connects and says its ring's path.
+// user of the hosts, "-", the service in 16 hexadecimal digits, "-" and a slot. The host connects and says its ring's
+// path, or which ring it needs.
 inline constexpr char kSpare[] = "sidrec-spare-";
 inline constexpr uint32_t kSpares = 4;
 

@@ -66,12 +66,14 @@ Result<void> raise_send_buffer(int fd) {
   return {};
 }
 
-Result<void> check_peer(int fd) {
+Result<void> check_peer(int fd, uid_t user = ::geteuid()) {
   ucred peer{};
   socklen_t length = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return errno_error("cannot ask for SO_PEERCRED");
-  if (peer.uid == ::geteuid()) return {};
-  return Error{"peer " + std::to_string(peer.pid) + " is of user " + std::to_string(peer.uid) + ", not of ours", EPERM};
+  if (peer.uid == user) return {};
+  return Error{"peer " + std::to_string(peer.pid) + " is of user " + std::to_string(peer.uid) + ", not " +
+                   std::to_string(user),
+               EPERM};
 }
 
 Result<void> make_directory(const std::string& path) {
@@ -158,13 +160,13 @@ Result<UniqueFd> listen_at(const std::string& path) {
   return fd;
 }
 
-Result<UniqueFd> accept_one(int listener) {
+Result<UniqueFd> accept_one(int listener, uid_t user) {
   UniqueFd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd) {
     if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return UniqueFd();
     return errno_error("cannot accept a slave");
   }
-  if (auto peer = check_peer(fd.get()); !peer) return peer.error();
+  if (auto peer = check_peer(fd.get(), user); !peer) return peer.error();
   if (auto buffer = raise_send_buffer(fd.get()); !buffer) return buffer.error();
   return fd;
 }

@@ -5,8 +5,10 @@
 //  1. Every descriptor is close-on-exec, and the recorder never forks: a listener or a lock lives in one process only.
 //  2. A socket appears under its name only when it listens: it is bound under a temporary name, then renamed over. Only
 //     who holds the SID's lock may do that, so the temporary name needs no number.
-//  3. A peer is of our own user, by the kernel's word (SO_PEERCRED), before its first byte is read.
+//  3. A peer is of our own user, or the one we ask for, by the kernel's word (SO_PEERCRED), before its first byte is read.
 #pragma once
+
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -44,8 +46,8 @@ ConnectOutcome connect_to(const std::string& path);
 // A listening socket at `path`, mode 0600. The caller holds the SID's lock.
 Result<UniqueFd> listen_at(const std::string& path);
 
-// The next connection, from a peer of our user; no descriptor when there is none. A stranger is an error.
-Result<UniqueFd> accept_one(int listener);
+// The next connection, from a peer of our user, or of `user`; no descriptor when there is none. A stranger is an error.
+Result<UniqueFd> accept_one(int listener, uid_t user = ::geteuid());
 
 enum class SendResult : uint8_t {
   kSent,

@@ -28,6 +28,11 @@ Result<Account> Account::find() {
   return account;
 }
 
+std::optional<uid_t> Account::user_of_hosts() const {
+  if (is_installed() && caller_ == user_) return std::nullopt;
+  return is_installed() ? caller_ : ::geteuid();
+}
+
 void Account::become_caller() const {
   if (caller_ == 0 && ::geteuid() != 0) (void)::seteuid(0);
 }
@@ -36,7 +41,7 @@ Result<void> Account::settle() const {
   if (!is_installed()) return {};
   // Supplementary groups are root's to give up; those of another caller stay, and nothing of ours is open to a group
   // that he could be of.
-  if (caller_ == 0 && ::setgroups(0, nullptr) != 0) return errno_error("cannot give up groups");
+  if (::getuid() == 0 && ::setgroups(0, nullptr) != 0) return errno_error("cannot give up groups");
   if (::setresgid(group_, group_, group_) != 0) return errno_error("cannot become group " + std::to_string(group_));
   if (::setresuid(user_, user_, user_) != 0) return errno_error("cannot become user " + std::to_string(user_));
   return {};

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 
@@ -52,11 +53,12 @@ Result<void> await_header(int socket) {
 
 }  // namespace
 
-Result<MadeRing> make_ring_for_host(int socket, const std::string& run_dir, const std::string& lanes,
-                                    const std::string& lane_bytes) {
+Result<MadeRing> make_ring_for_host(int socket, const std::string& run_dir, const std::string& shape) {
+  const size_t space = std::min(shape.find(' '), shape.size());
   uint32_t lane_count = 0, lane_size = 0;
-  if (!parse(lanes, 1, ring::kMaxLanes, lane_count) ||
-      !parse(lane_bytes, ring::kMinLaneBytes, ring::kMaxLaneBytes, lane_size) || !std::has_single_bit(lane_size)) {
+  if (!parse(shape.substr(0, space), 1, ring::kMaxLanes, lane_count) ||
+      !parse(shape.substr(std::min(space + 1, shape.size())), ring::kMinLaneBytes, ring::kMaxLaneBytes, lane_size) ||
+      !std::has_single_bit(lane_size)) {
     return Error{"a ring of impossible size", EINVAL};
   }
   ucred host{};

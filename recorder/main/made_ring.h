@@ -18,8 +18,7 @@ struct MadeRing {
 };
 
 // Makes it below `run_dir`, hands it over through `socket`, and waits until the host has filled in the header. When it
-// does not, nothing is left behind. `lanes` and `lane_bytes`: decimal, from the command line.
-Result<MadeRing> make_ring_for_host(int socket, const std::string& run_dir, const std::string& lanes,
-                                    const std::string& lane_bytes);
+// does not, nothing is left behind. `shape`: "lanes lane_bytes", decimal.
+Result<MadeRing> make_ring_for_host(int socket, const std::string& run_dir, const std::string& shape);
 
 }  // namespace sidrec

@@ -97,9 +97,18 @@ bool wants_debug() {
 // Of a recording: how it ended, and whom this recorder may wait for now, and how long.
 struct Outcome {
   ExitCode code;
-  uint64_t service = 0;
+  std::optional<HostsToCome> hosts{};
   uint32_t spare_ms = 0;
 };
+
+// Not where the host could not give its ring to our user: he could not open the next one.
+std::optional<HostsToCome> hosts_after(const RingFile& ring, const Account& account) {
+  const auto user = account.user_of_hosts();
+  struct stat found {};
+  const bool is_ours = ::fstat(ring.fd(), &found) == 0 && found.st_uid == ::geteuid();
+  if (!user || !is_ours || ring.facts().service == 0) return std::nullopt;
+  return HostsToCome{ring.facts().service, *user, account.believes_caller()};
+}
 
 Outcome record(const RingFile& ring, const Account& account, int signal_fd, Log& log) {
   const DeathNotice notice(ring.recorder());
@@ -128,8 +137,8 @@ Outcome record(const RingFile& ring, const Account& account, int signal_fd, Log&
     return {kCannotRun};
   }
   log.debug("done");
-  const bool may_wait = !account.is_installed() && !recorder.was_told_to_end();
-  return {kDone, may_wait ? facts.service : 0, loaded.settings.spare_ms};
+  if (recorder.was_told_to_end()) return {kDone};
+  return {kDone, hosts_after(ring, account), loaded.settings.spare_ms};
 }
 
 std::string log_path(const std::string& run_dir, const std::string& id) { return run_dir + "/recorder-" + id + ".log"; }
@@ -160,8 +169,6 @@ Outcome record_ring(const std::string& path, const Account& account, int signal_
   account.become_caller();
   const auto known = Journal::facts_beside(path);
   auto ring = open_ring(path, known);
-  // From here on it is our user's, who may adopt it when we have died.
-  if (ring && account.is_installed()) (void)::fchown(ring->fd(), account.user(), account.group());
   if (auto settled = account.settle(); !settled) return {kCannotRun};
   // Without a ring there is no run directory, and nobody to tell but by the exit code.
   if (!ring) return {ring.error().code == EAGAIN ? kTaken : kNoRing};
@@ -174,17 +181,6 @@ Outcome record_ring(const std::string& path, const Account& account, int signal_
   return record(*ring, account, signal_fd, log);
 }
 
-// One host's, then those of its service that come while it waits.
-int record_rings(std::string path, const Account& account, int signal_fd) {
-  for (;;) {
-    const Outcome outcome = record_ring(path, account, signal_fd);
-    if (outcome.service == 0 || outcome.spare_ms == 0) return outcome.code;
-    const auto next = await_next_host(outcome.service, outcome.spare_ms, signal_fd);
-    if (!next) return outcome.code;
-    path = *next;
-  }
-}
-
 // The installation's run directory, for a host whose word does not count.
 Result<std::string> installed_run_dir(const Account& account) {
   const auto config = installed_settings_path(account.folder());
@@ -193,17 +189,17 @@ Result<std::string> installed_run_dir(const Account& account) {
 }
 
 // For that host; `socket` leads to it.
-int record_stranger(UniqueFd socket, char** shape, const Account& account, int signal_fd) {
-  if (!account.is_installed()) return kUsage;
-  if (auto settled = account.settle(); !settled) return kCannotRun;
+Outcome record_stranger(UniqueFd socket, const std::string& shape, const Account& account, int signal_fd) {
+  if (!account.is_installed()) return {kUsage};
+  if (auto settled = account.settle(); !settled) return {kCannotRun};
   const auto run_dir = installed_run_dir(account);
   const auto give_up = [&run_dir](const Error& error) {
     Log(log_path(run_dir ? *run_dir : Settings{}.run_dir, std::to_string(::getpid())), false).error(error.message);
-    return kNoRing;
+    return Outcome{kNoRing};
   };
   if (!run_dir) return give_up(run_dir.error());
   if (auto sound = check_limits(); !sound) return give_up(sound.error());
-  const auto made = make_ring_for_host(socket.get(), *run_dir, shape[0], shape[1]);
+  const auto made = make_ring_for_host(socket.get(), *run_dir, shape);
   if (!made) return give_up(made.error());
   socket.reset();
   auto ring = RingFile::open(made->path);
@@ -215,15 +211,26 @@ int record_stranger(UniqueFd socket, char** shape, const Account& account, int s
     facts.host_pid = static_cast<uint32_t>(made->host);
   });
   Log log(log_path(*run_dir, made->ring_id), false);
-  return record(*ring, account, signal_fd, log).code;
+  return record(*ring, account, signal_fd, log);
 }
 
-int adopt_ring(const std::string& ring_id, const Account& account, int signal_fd) {
-  if (!account.is_installed() || !is_plain_name(ring_id)) return kUsage;
-  if (auto settled = account.settle(); !settled) return kCannotRun;
+Outcome adopt_ring(const std::string& ring_id, const Account& account, int signal_fd) {
+  if (!account.is_installed() || !is_plain_name(ring_id)) return {kUsage};
+  if (auto settled = account.settle(); !settled) return {kCannotRun};
   const auto run_dir = installed_run_dir(account);
-  if (!run_dir || !check_limits()) return kCannotRun;
-  return record_ring(ring_path(*run_dir, ring_id), account, signal_fd).code;
+  if (!run_dir || !check_limits()) return {kCannotRun};
+  return record_ring(ring_path(*run_dir, ring_id), account, signal_fd);
+}
+
+// Those of its service that come while it waits.
+int record_next_hosts(Outcome outcome, const Account& account, int signal_fd) {
+  while (outcome.hosts && outcome.spare_ms > 0) {
+    auto next = await_next_host(*outcome.hosts, outcome.spare_ms, signal_fd);
+    if (!next) break;
+    outcome = outcome.hosts->make_rings ? record_ring(next->ring, account, signal_fd)
+                                        : record_stranger(std::move(next->socket), next->ring, account, signal_fd);
+  }
+  return outcome.code;
 }
 
 // For somebody at a terminal: standard output and error stay. `dirs`: paths, each absolute.
@@ -259,10 +266,15 @@ int run(int argc, char** argv) {
   const UniqueFd signal_fd = settle_signals();
   ::umask(027);
   if (!account || !signal_fd || ::chdir("/") != 0) return kCannotRun;
-  if (makes_ring) return record_stranger(std::move(socket), argv + 2, *account, signal_fd.get());
-  if (adopts_ring) return adopt_ring(argv[2], *account, signal_fd.get());
-  if (argc != 2 || argv[1][0] != '/' || !account->believes_caller()) return kUsage;
-  return record_rings(argv[1], *account, signal_fd.get());
+  const auto first = [&]() -> Outcome {
+    if (makes_ring) {
+      return record_stranger(std::move(socket), std::string(argv[2]) + " " + argv[3], *account, signal_fd.get());
+    }
+    if (adopts_ring) return adopt_ring(argv[2], *account, signal_fd.get());
+    if (argc != 2 || argv[1][0] != '/' || !account->believes_caller()) return {kUsage};
+    return record_ring(argv[1], *account, signal_fd.get());
+  };
+  return record_next_hosts(first(), *account, signal_fd.get());
 }
 
 }  // namespace

@@ -52,10 +52,11 @@ class Recorder:
         return f"Recorder({self.pid}, rings {self.rings}, writes {self.trails}, peers {self.link_peers})"
 
 
-def recorders_of(program, run_dir, audit_dir):
+def recorders_of(program, run_dir, audit_dir, has_others=True):
+    """`has_others`: other places' recorders may run this program."""
     pids = [pid for pid in processes.all_pids() if processes.executable(pid) == program and processes.is_running(pid)]
     if not pids:
         return []
     sockets = unix_sockets()
     all_of_them = [Recorder(pid, run_dir, audit_dir, sockets) for pid in pids]
-    return [recorder for recorder in all_of_them if recorder.is_of_this_place]
+    return [recorder for recorder in all_of_them if recorder.is_of_this_place or not has_others]

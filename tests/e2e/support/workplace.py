@@ -133,7 +133,7 @@ class Workplace:
     # -- what can be seen of the recording
 
     def recorders(self):
-        return recorders_of(self.recorder, self.run_dir, self.audit_dir)
+        return recorders_of(self.recorder, self.run_dir, self.audit_dir, has_others=not self.library_dir)
 
     def master(self, folder="demo"):
         """The one recorder that has this SID's trail open."""
