@@ -66,14 +66,18 @@ void lose(const Subject& s, ring::Direction dir, size_t bytes) {
 
 bool is_open(const Subject& s) { return s.entry->opened.load(std::memory_order_relaxed) == kOpened; }
 
-// What was lost before is told before anything newer of that direction.
-bool tell_losses(const Subject& s, ring::Direction dir, Patience& patience) {
-  if (__builtin_expect(s.entry->lost_bytes[dir].load(std::memory_order_relaxed) == 0, 1)) return true;
+[[gnu::noinline]] bool tell_losses_now(const Subject& s, ring::Direction dir, Patience& patience) {
   const ring::Gap gap{s.entry->lost_bytes[dir].exchange(0), s.entry->lost_records[dir].exchange(0)};
   if (gap.bytes == 0 || write(ring::kGap, s.subject, dir, ring::kOverflow, gap, patience)) return true;
   s.entry->lost_bytes[dir].fetch_add(gap.bytes);
   s.entry->lost_records[dir].fetch_add(gap.records);
   return false;
+}
+
+// What was lost before is told before anything newer of that direction.
+bool tell_losses(const Subject& s, ring::Direction dir, Patience& patience) {
+  return __builtin_expect(s.entry->lost_bytes[dir].load(std::memory_order_relaxed) == 0, 1) ||
+         tell_losses_now(s, dir, patience);
 }
 
 bool write_chan_open(const Entry& entry) {
@@ -189,10 +193,11 @@ void forget_client(int fd, ring::ReleaseWhy why) {
 
 Subject begin(int fd) {
   Entry* entry = entry_for(fd);
-  if (!entry || own_pid() == 0) return {};
+  const uint32_t pid = own_pid();
+  if (!entry || pid == 0) return {};
   if (__builtin_expect(entry->counted, 0)) ssh_speaks();
   const Subject s{.entry = entry, .subject = entry->subject, .fd = fd};
-  if (entry->user_pid.load(std::memory_order_relaxed) != own_pid()) entry->user_pid.store(own_pid());
+  if (__builtin_expect(entry->user_pid.load(std::memory_order_relaxed) != pid, 0)) entry->user_pid.store(pid);
   if (__builtin_expect(entry->opened.load(std::memory_order_acquire) != kOpened, 0)) open(fd, *entry);
   return s;
 }

@@ -16,7 +16,7 @@ constinit std::atomic<Entry*> g_chunks[kMaxFd / kChunk]{};
 constinit std::atomic<int> g_bound{0};
 constinit std::atomic<int> g_count{0};
 
-Entry* make_chunk(std::atomic<Entry*>& slot) {
+[[gnu::noinline]] Entry* make_chunk(std::atomic<Entry*>& slot) {
   const size_t bytes = kChunk * sizeof(Entry);
   const long at =
       sys::call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -24,11 +24,6 @@ thread_local uint32_t t_depth = 0;  // > 1: inside a signal handler that interru
 // Any number that no other thread of this process has: the address of its own TLS.
 uint32_t thread_token() { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&t_hint) >> 4) | 1; }
 
-struct Held {
-  LaneControl* lane = nullptr;
-  char* data = nullptr;
-};
-
 uint32_t lane_bytes() { return g_own_ring.shape.lane_bytes; }
 uint32_t lanes() { return g_own_ring.shape.lanes; }
 
@@ -58,15 +53,17 @@ bool take(LaneControl* lane, uint32_t token, const Need& need) {
   return false;
 }
 
-Held held(ring::Header* ring, uint32_t i) {
+// The one this thread had last: the way of nearly every record.
+LaneControl* take_last(ring::Header* ring, uint32_t token, const Need& need) {
+  const uint32_t i = t_hint - 1;
+  if (i >= ring::kMaxLanes || !(claimed_lanes() >> i & 1)) return nullptr;
   LaneControl* lane = lane_control(ring, i);
-  t_hint = i + 1;
-  return {lane, reinterpret_cast<char*>(lane) + ring::kLaneControlBytes};
+  return take(lane, token, need) ? lane : nullptr;
 }
 
 // One of this process's lanes that is idle and has room; else a lane nobody has claimed. No system call. When there
 // is none, `full` is a lane that only lacks room, if there is one.
-Held try_lanes(ring::Header* ring, uint32_t token, const Need& need, LaneControl*& full) {
+LaneControl* try_lanes(ring::Header* ring, uint32_t token, const Need& need, LaneControl*& full) {
   const uint32_t mine = claimed_lanes();
   const uint32_t first = t_hint ? t_hint - 1 : token / 64;
   full = nullptr;
@@ -77,14 +74,18 @@ Held try_lanes(ring::Header* ring, uint32_t token, const Need& need, LaneControl
     if (!need.fits(lane)) {
       if (!full) full = lane;
     } else if (take(lane, token, need)) {
-      return held(ring, i);
+      t_hint = i + 1;
+      return lane;
     }
   }
   for (uint32_t n = 0; n < lanes(); ++n) {
     const uint32_t i = (first + n) % lanes();
-    if (!(mine >> i & 1) && claim_lane(ring, i) && take(lane_control(ring, i), token, need)) return held(ring, i);
+    if (!(mine >> i & 1) && claim_lane(ring, i) && take(lane_control(ring, i), token, need)) {
+      t_hint = i + 1;
+      return lane_control(ring, i);
+    }
   }
-  return {};
+  return nullptr;
 }
 
 bool out_of_patience(Patience& patience) {
@@ -126,31 +127,24 @@ bool wait_for_room(ring::Header* ring, LaneControl* lane, const Need& need, Pati
   return true;
 }
 
-Held take_lane(ring::Header* ring, uint32_t token, const Need& need, Patience& patience) {
+[[gnu::noinline]] LaneControl* take_any(ring::Header* ring, uint32_t token, const Need& need, Patience& patience) {
   for (int spin = 0;; ++spin) {
     LaneControl* full = nullptr;
-    if (Held h = try_lanes(ring, token, need, full); h.lane) return h;
-    if (t_depth > 1) return {};  // in a signal handler that interrupted us: never wait
+    if (LaneControl* lane = try_lanes(ring, token, need, full)) return lane;
+    if (t_depth > 1) return nullptr;  // in a signal handler that interrupted us: never wait
     if (full) {
-      if (!wait_for_room(ring, full, need, patience)) return {};
+      if (!wait_for_room(ring, full, need, patience)) return nullptr;
     } else if (spin < kSpins) {
       __builtin_ia32_pause();
     } else {
-      if (out_of_patience(patience)) return {};
+      if (out_of_patience(patience)) return nullptr;
       sys::sleep_ns(kContendedPause);
     }
   }
 }
 
-// Most records lie in one piece: the header is then stores, and its bytes one memcpy.
-void put(char* data, uint64_t at, const ring::RecordHeader& record, Bytes& from) {
-  const size_t begin = at & (lane_bytes() - 1);
+[[gnu::noinline]] void put_around_the_end(char* data, size_t begin, const ring::RecordHeader& record, Bytes& from) {
   const size_t before_end = lane_bytes() - begin;
-  if (__builtin_expect(sizeof record + record.payload <= before_end, 1)) {
-    memcpy(data + begin, &record, sizeof record);
-    from.copy(data + begin + sizeof record, record.payload);
-    return;
-  }
   const auto* bytes = reinterpret_cast<const char*>(&record);
   const size_t of_header = std::min(sizeof record, before_end);
   memcpy(data + begin, bytes, of_header);
@@ -161,14 +155,24 @@ void put(char* data, uint64_t at, const ring::RecordHeader& record, Bytes& from)
   from.copy(data, record.payload - of_payload);
 }
 
-void append(const Held& h, ring::RecordHeader record, Bytes& from) {
-  const uint64_t head = h.lane->head.load(std::memory_order_relaxed);
+// Most records lie in one piece: the header is then stores, and its bytes one memcpy.
+void put(char* data, uint64_t at, const ring::RecordHeader& record, Bytes& from) {
+  const size_t begin = at & (lane_bytes() - 1);
+  if (__builtin_expect(sizeof record + record.payload > lane_bytes() - begin, 0)) {
+    return put_around_the_end(data, begin, record, from);
+  }
+  memcpy(data + begin, &record, sizeof record);
+  from.copy(data + begin + sizeof record, record.payload);
+}
+
+void append(LaneControl* lane, ring::RecordHeader record, Bytes& from) {
+  const uint64_t head = lane->head.load(std::memory_order_relaxed);
   const uint64_t began_ns = record.time_ns;
   record.time_ns = sys::monotonic_ns();
   if (began_ns) record.age_ns = static_cast<uint32_t>(std::min<uint64_t>(record.time_ns - began_ns, ring::kMaxAgeNs));
-  h.lane->floor_ns.store(record.time_ns, std::memory_order_release);
-  put(h.data, head, record, from);
-  h.lane->head.store(head + ring::record_bytes(record.payload), std::memory_order_release);
+  lane->floor_ns.store(record.time_ns, std::memory_order_release);
+  put(reinterpret_cast<char*>(lane) + ring::kLaneControlBytes, head, record, from);
+  lane->head.store(head + ring::record_bytes(record.payload), std::memory_order_release);
 }
 
 }  // namespace
@@ -192,20 +196,22 @@ size_t most_payload() {
   return std::min<size_t>(ring::kMaxRecordPayload, lane_bytes() / 4 - sizeof(ring::RecordHeader));
 }
 
-bool write_record(ring::Header* ring, ring::RecordHeader record, Bytes& from, Patience& patience) {
+bool write_record(ring::Header* ring, const ring::RecordHeader& record, Bytes& from, Patience& patience) {
   const Need need{ring::record_bytes(record.payload), limit(record.kind)};
   ++t_depth;
-  const Held h = take_lane(ring, thread_token(), need, patience);
-  if (h.lane) {
-    append(h, record, from);
-    const size_t in_use = used(h.lane);
-    h.lane->busy.store(0);  // sequentially consistent: the head is visible before we look who sleeps
+  const uint32_t token = thread_token();
+  LaneControl* lane = take_last(ring, token, need);
+  if (__builtin_expect(!lane, 0)) lane = take_any(ring, token, need, patience);
+  if (__builtin_expect(lane != nullptr, 1)) {
+    append(lane, record, from);
+    const size_t in_use = used(lane);
+    lane->busy.store(0);  // sequentially consistent: the head is visible before we look who sleeps
     if (__builtin_expect(!has_recorder(ring), 0) && t_depth == 1) restart_recorder(ring);
     const uint32_t sleep = ring->sleep.load();
     if (sleep & ring::kDeep || (sleep & ring::kShallow && in_use > lane_bytes() / 4)) wake_recorder(ring);
   }
   --t_depth;
-  return h.lane != nullptr;
+  return lane != nullptr;
 }
 
 }  // namespace sidrec

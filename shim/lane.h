@@ -37,7 +37,7 @@ struct Patience {
 
 // Appends one record; its time_ns comes in as the beginning of a write, or 0. False when there is no lane or no room
 // within the patience: nothing was written, and `from` has not moved. `payload` must not exceed most_payload().
-bool write_record(ring::Header* ring, ring::RecordHeader record, Bytes& from, Patience& patience);
+bool write_record(ring::Header* ring, const ring::RecordHeader& record, Bytes& from, Patience& patience);
 
 // The largest payload of one record: a call's bytes are cut so that a lane always holds several.
 size_t most_payload();

@@ -176,15 +176,19 @@ static void make_ring_of(Process& p) {
   }
 }
 
+[[gnu::noinline]] static ring::Header* first_ring_of(Process& p) {
+  if (p.ring.load() == kNone && !sandboxed()) make_ring_of(p);
+  // Another thread may be making it.
+  const uint64_t deadline = sys::monotonic_ns() + uint64_t{g_settings.patience_ms} * 1'000'000;
+  while (p.ring.load() == kMaking && sys::monotonic_ns() < deadline) sys::sleep_ns(20'000);
+  return p.ring.load() == kReady ? g_ring.load() : nullptr;
+}
+
 ring::Header* ring_of_process() {
   Process* p = process();
   if (!p) return nullptr;
   if (__builtin_expect(p->ring.load(std::memory_order_acquire) == kReady, 1)) return g_ring.load();
-  if (p->ring.load() == kNone && !sandboxed()) make_ring_of(*p);
-  // Another thread may be making it.
-  const uint64_t deadline = sys::monotonic_ns() + uint64_t{g_settings.patience_ms} * 1'000'000;
-  while (p->ring.load() == kMaking && sys::monotonic_ns() < deadline) sys::sleep_ns(20'000);
-  return p->ring.load() == kReady ? g_ring.load() : nullptr;
+  return first_ring_of(*p);
 }
 
 uint32_t claimed_lanes() { return process()->lanes.load(std::memory_order_relaxed); }
