@@ -1,7 +1,10 @@
 #include "shim/kept_root.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/types.h>
+
+#include <cerrno>
 
 #include "shim/aside.h"
 #include "shim/sys.h"
@@ -9,15 +12,18 @@
 namespace sidrec {
 namespace {
 
-struct Call {
-  int (*body)(void*);
-  void* argument;
+struct Open {
+  const char* path;
+  int flags;
+  int mode;
+  long result;
 };
 
-int as_root(void* p) {
-  const auto* call = static_cast<Call*>(p);
+int open_aside(void* p) {
+  auto* open = static_cast<Open*>(p);
   take_up_root();
-  return call->body(call->argument);
+  open->result = sys::call(SYS_openat, AT_FDCWD, sys::arg(open->path), open->flags, open->mode);
+  return 0;
 }
 
 }  // namespace
@@ -37,9 +43,10 @@ void take_up_root() {
   if (dumpable == 1) sys::call(SYS_prctl, PR_SET_DUMPABLE, 1);
 }
 
-void call_as_root(int (*body)(void*), void* argument) {
-  Call call{body, argument};
-  run_aside(as_root, &call);
+long open_as_root(const char* path, int flags, int mode) {
+  Open open{path, flags, mode, -EAGAIN};
+  run_aside(open_aside, &open);
+  return open.result;
 }
 
 }  // namespace sidrec

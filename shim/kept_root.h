@@ -11,7 +11,7 @@ bool keeps_root();
 // In a clone of such a host: becomes root, with root's groups, so that nothing it makes is the host's user's.
 void take_up_root();
 
-// Calls body(argument) as root, from the process of such a host (run_aside).
-void call_as_root(int (*body)(void*), void* argument);
+// openat(2) by root, from the calling process of such a host: the descriptor, or a negative error.
+long open_as_root(const char* path, int flags, int mode);
 
 }  // namespace sidrec

@@ -14,7 +14,6 @@
 #include "shim/real.h"
 #include "shim/ring_file.h"
 #include "shim/settings.h"
-#include "shim/spare.h"
 #include "shim/spawn.h"
 #include "shim/ssh.h"
 #include "shim/sys.h"
@@ -205,14 +204,12 @@ bool claim_lane(ring::Header* ring, uint32_t lane) {
 
 namespace {
 
-// `may_be_spare`: one that has finished will do.
-bool start_recorder(bool may_be_spare) {
+bool start_recorder() {
   char path[ring::kMaxPath + 64];
   ring_path(path);
   const char* const by_path[] = {g_settings.recorder.c_str(), path, nullptr};
   const char* const by_id[] = {g_settings.recorder.c_str(), ring::kAdoptRing, g_own_ring.id, nullptr};
   g_started_ns = sys::monotonic_ns();
-  if (may_be_spare && service() != 0 && hand_to_spare(service(), path)) return true;
   return spawn_recorder(is_recorders_stranger() ? by_id : by_path, g_settings.debug);
 }
 
@@ -244,7 +241,7 @@ void restart_recorder(ring::Header* ring) {
     complain("one recorder after the other ends as it starts:", g_settings.recorder.c_str(), 0,
              "\"sidrec doctor\" of this process says more");
   }
-  start_recorder(false);
+  start_recorder();
 }
 
 void ensure_recorder() {
@@ -253,7 +250,7 @@ void ensure_recorder() {
   ring::Header* ring = ring_of_process();
   uint32_t none = kNone;
   if (!ring || !p->recorder.compare_exchange_strong(none, kMaking)) return;
-  const bool started = start_recorder(true);
+  const bool started = start_recorder();
   g_recorder_started = started;
   p->recorder.store(started ? kReady : kFailed, std::memory_order_release);
   if (!started) {

@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "shim/complaint.h"
 #include "shim/kept_root.h"
 #include "shim/settings.h"
 #include "shim/spare.h"
@@ -23,8 +22,8 @@ namespace sidrec {
 namespace {
 
 // A recorder that made its ring within this time has hardly been late: it takes about 1 ms, a spare a tenth of it.
-constexpr uint64_t kRecorderPatienceNs = 1'000'000'000;
-constexpr uint64_t kSparePatienceNs = 50'000'000;
+constexpr int kRecorderPatienceMs = 1000;
+constexpr int kSparePatienceMs = 50;
 
 // A store beyond RLIMIT_FSIZE or into a hole on a full tmpfs would kill the host (SIGXFSZ, SIGBUS): so the space is
 // had before it is mapped, or not at all (setrlimit(2), fallocate(2)).
@@ -34,32 +33,11 @@ long allocate(long fd, size_t bytes) {
   return sys::call(SYS_fallocate, fd, 0, 0, static_cast<long>(bytes));
 }
 
-struct NewFile {
-  const char* path;
-  long fd;
-  long given;
-};
-
-// The recorder's user's: other recorders look at it, and go on with it when its own has died.
-int create_for_recorder(void* p) {
-  auto* file = static_cast<NewFile*>(p);
-  constexpr int kNew = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-  file->fd = sys::call(SYS_openat, AT_FDCWD, sys::arg(file->path), kNew, 0600);
-  if (file->fd >= 0 && g_settings.recorder_uid) {
-    file->given = sys::call(SYS_fchown, file->fd, g_settings.recorder_uid, g_settings.recorder_gid);
-  }
-  return 0;
-}
-
 long create(const char* path) {
-  NewFile file{path, -EAGAIN, 0};
-  create_for_recorder(&file);
-  if (file.fd == -EACCES && keeps_root()) call_as_root(create_for_recorder, &file);
-  if (file.given < 0) {
-    warn("each process is recorded as a session of its own: cannot give to the recorder's user", path,
-         "let the service keep CAP_CHOWN (CapabilityBoundingSet=)");
-  }
-  return file.fd;
+  constexpr int kNew = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  constexpr int kMode = 0600;
+  const long fd = sys::call(SYS_openat, AT_FDCWD, sys::arg(path), kNew, kMode);
+  return fd == -EACCES && keeps_root() ? open_as_root(path, kNew, kMode) : fd;
 }
 
 // The shared lock lives from here on as long as the mapping does; the descriptor goes.
@@ -97,12 +75,15 @@ void fill_header(ring::Header* header, const RingShape& shape, uint32_t pid, uin
   strcpy(g_own_ring.id, ring_id);
 }
 
+bool say(long socket, const char* word) {
+  const auto length = static_cast<long>(strlen(word));
+  return sys::call(SYS_sendto, socket, sys::arg(word), length, MSG_NOSIGNAL) == length;
+}
+
 // What the recorder says, and the ring's descriptor; a negative error when it says nothing in time.
-long receive_ring(long socket, uint64_t patience_ns, char (&ring_id)[ring::kMaxProgram]) {
+long receive_ring(long socket, int patience_ms, char (&ring_id)[ring::kMaxProgram]) {
   pollfd answer{static_cast<int>(socket), POLLIN, 0};
-  const timespec patience{static_cast<time_t>(patience_ns / 1'000'000'000),
-                          static_cast<long>(patience_ns % 1'000'000'000)};
-  sys::call(SYS_ppoll, sys::arg(&answer), 1, sys::arg(&patience));
+  sys::call(SYS_poll, sys::arg(&answer), 1, patience_ms);
   iovec text{ring_id, sizeof ring_id};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
   msghdr message{};
@@ -119,9 +100,9 @@ long receive_ring(long socket, uint64_t patience_ns, char (&ring_id)[ring::kMaxP
 }
 
 // The ring that the recorder at the other end of `socket` makes.
-MadeRing take_ring(long socket, uint64_t patience_ns, const RingShape& shape, uint32_t pid, uint64_t service) {
+MadeRing take_ring(long socket, int patience_ms, const RingShape& shape, uint32_t pid, uint64_t service) {
   char ring_id[ring::kMaxProgram] = {};
-  const long fd = receive_ring(socket, patience_ns, ring_id);
+  const long fd = receive_ring(socket, patience_ms, ring_id);
   ring::Header* header = fd < 0 ? nullptr : map_and_close(fd, ring::ring_bytes(shape.lanes, shape.lane_bytes));
   if (header) {
     fill_header(header, shape, pid, service, ring_id);
@@ -134,14 +115,11 @@ MadeRing take_ring(long socket, uint64_t patience_ns, const RingShape& shape, ui
 MadeRing ring_of_spare(const RingShape& shape, uint32_t pid, uint64_t service) {
   Text<32> wanted;
   wanted << uint64_t{shape.lanes} << " " << uint64_t{shape.lane_bytes};
-  const auto length = static_cast<long>(wanted.size());
   MadeRing made{};
   for (uint32_t slot = 0; slot < ring::kSpares && !made.header; ++slot) {
     const long socket = connect_to_spare(service, slot);
     if (socket < 0) continue;
-    if (sys::call(SYS_sendto, socket, sys::arg(wanted.c_str()), length, MSG_NOSIGNAL) == length) {
-      made = take_ring(socket, kSparePatienceNs, shape, pid, service);
-    }
+    if (say(socket, wanted.c_str())) made = take_ring(socket, kSparePatienceMs, shape, pid, service);
     sys::call(SYS_close, socket);
   }
   return made;
@@ -158,7 +136,7 @@ MadeRing ring_of_new_recorder(const RingShape& shape, uint32_t pid, uint64_t ser
   const bool started = spawn_recorder(argv, g_settings.debug, ends[1]);
   sys::call(SYS_close, ends[1]);
   const MadeRing made =
-      started ? take_ring(ends[0], kRecorderPatienceNs, shape, pid, service) : MadeRing{nullptr, false, -EACCES};
+      started ? take_ring(ends[0], kRecorderPatienceMs, shape, pid, service) : MadeRing{nullptr, false, -EACCES};
   sys::call(SYS_close, ends[0]);
   return made;
 }
@@ -167,6 +145,30 @@ MadeRing ring_of_new_recorder(const RingShape& shape, uint32_t pid, uint64_t ser
 MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid, uint64_t service) {
   const MadeRing made = service ? ring_of_spare(shape, pid, service) : MadeRing{};
   return made.header ? made : ring_of_new_recorder(shape, pid, service);
+}
+
+// `spare`: a socket to one that will record, or negative. It could not open root's ring, so it is given this one; no
+// seccomp filter of the service kills who calls fchown(2), for else no recorder had become its user.
+MadeRing own_ring(const RingShape& shape, uint32_t pid, uint64_t service, long spare) {
+  const size_t bytes = ring::ring_bytes(shape.lanes, shape.lane_bytes);
+  Text<ring::kMaxProgram> ring_id;
+  ring_id << "r" << uint64_t{pid} << "-";
+  ring_id.hex(sys::monotonic_ns() >> 10, 8);  // a pid that comes again gets another name
+  Text<ring::kMaxPath + 64> path;
+  path << g_settings.rings_dir.c_str() << "/" << ring_id.c_str() << ".ring";
+  const long fd = create(path.c_str());
+  if (fd < 0) return {nullptr, false, fd};
+  const uint32_t user = g_settings.recorder_uid;
+  const bool can_open = spare >= 0 && (!user || sys::call(SYS_fchown, fd, user, g_settings.recorder_gid) == 0);
+  const long allocated = allocate(fd, bytes);
+  ring::Header* header = map_and_close(fd, bytes);
+  if (allocated < 0 || !header) {
+    if (header) sys::call(SYS_munmap, sys::arg(header), static_cast<long>(bytes));
+    sys::call(SYS_unlink, sys::arg(path.c_str()));
+    return {nullptr, false, allocated < 0 ? allocated : -ENOMEM};
+  }
+  fill_header(header, shape, pid, service, ring_id.c_str());
+  return {header, can_open && say(spare, path.c_str()), 0};
 }
 
 }  // namespace
@@ -181,23 +183,11 @@ void ring_path(char (&path)[ring::kMaxPath + 64]) {
 
 MadeRing make_ring(const RingShape& shape, uint32_t pid, uint64_t service) {
   if (is_recorders_stranger()) return ring_of_recorder(shape, pid, service);
-  const size_t bytes = ring::ring_bytes(shape.lanes, shape.lane_bytes);
-  Text<ring::kMaxProgram> ring_id;
-  ring_id << "r" << uint64_t{pid} << "-";
-  ring_id.hex(sys::monotonic_ns() >> 10, 8);  // a pid that comes again gets another name
-  Text<ring::kMaxPath + 64> path;
-  path << g_settings.rings_dir.c_str() << "/" << ring_id.c_str() << ".ring";
-  const long fd = create(path.c_str());
-  if (fd < 0) return {nullptr, false, fd};
-  const long allocated = allocate(fd, bytes);
-  ring::Header* header = map_and_close(fd, bytes);
-  if (allocated < 0 || !header) {
-    if (header) sys::call(SYS_munmap, sys::arg(header), static_cast<long>(bytes));
-    sys::call(SYS_unlink, sys::arg(path.c_str()));
-    return {nullptr, false, allocated < 0 ? allocated : -ENOMEM};
-  }
-  fill_header(header, shape, pid, service, ring_id.c_str());
-  return {header, false, 0};
+  long spare = -1;
+  for (uint32_t slot = 0; service && slot < ring::kSpares && spare < 0; ++slot) spare = connect_to_spare(service, slot);
+  const MadeRing made = own_ring(shape, pid, service, spare);
+  if (spare >= 0) sys::call(SYS_close, spare);
+  return made;
 }
 
 void drop_ring(ring::Header* header) {

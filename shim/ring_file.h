@@ -14,7 +14,7 @@ struct RingShape {
 
 struct MadeRing {
   ring::Header* header;
-  bool has_recorder;  // the recorder made it, and runs
+  bool has_recorder;  // one that made it, or that was waiting
   long error;         // without a header: why, negative
 };
 

@@ -40,16 +40,4 @@ long connect_to_spare(uint64_t service, uint32_t slot) {
   return -1;
 }
 
-bool hand_to_spare(uint64_t service, const char* ring_path) {
-  const auto length = static_cast<long>(strlen(ring_path));
-  for (uint32_t slot = 0; slot < ring::kSpares; ++slot) {
-    const long socket = connect_to_spare(service, slot);
-    if (socket < 0) continue;
-    const bool handed = sys::call(SYS_sendto, socket, sys::arg(ring_path), length, MSG_NOSIGNAL) == length;
-    sys::call(SYS_close, socket);
-    if (handed) return true;
-  }
-  return false;
-}
-
 }  // namespace sidrec

@@ -33,6 +33,8 @@ std::optional<uid_t> Account::user_of_hosts() const {
   return is_installed() ? caller_ : ::geteuid();
 }
 
+bool Account::takes(int fd) const { return !is_installed() || ::fchown(fd, user_, group_) == 0; }
+
 void Account::become_caller() const {
   if (caller_ == 0 && ::geteuid() != 0) (void)::seteuid(0);
 }

@@ -29,6 +29,9 @@ class Account {
   bool believes_caller() const { return !is_installed() || is_started_by_root() || caller_ == user_; }
   const std::string& folder() const { return folder_; }  // the program's
 
+  // Makes a file our user's, before settle(); false where root may not do that. Where it is not installed it stays as
+  // it is.
+  bool takes(int fd) const;
   // Takes up root's rights, if root started us.
   void become_caller() const;
   // The user of the hosts it may wait for when it has recorded one: who started it, and nobody else, for theirs are the

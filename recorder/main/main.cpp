@@ -101,12 +101,9 @@ struct Outcome {
   uint32_t spare_ms = 0;
 };
 
-// Not where the host could not give its ring to our user: he could not open the next one.
 std::optional<HostsToCome> hosts_after(const RingFile& ring, const Account& account) {
   const auto user = account.user_of_hosts();
-  struct stat found {};
-  const bool is_ours = ::fstat(ring.fd(), &found) == 0 && found.st_uid == ::geteuid();
-  if (!user || !is_ours || ring.facts().service == 0) return std::nullopt;
+  if (!user || ring.facts().service == 0) return std::nullopt;
   return HostsToCome{ring.facts().service, *user, account.believes_caller()};
 }
 
@@ -169,6 +166,8 @@ Outcome record_ring(const std::string& path, const Account& account, int signal_
   account.become_caller();
   const auto known = Journal::facts_beside(path);
   auto ring = open_ring(path, known);
+  // From here on it is our user's: other recorders look at it, and adopt it when we have died.
+  const bool given = !ring || account.takes(ring->fd());
   if (auto settled = account.settle(); !settled) return {kCannotRun};
   // Without a ring there is no run directory, and nobody to tell but by the exit code.
   if (!ring) return {ring.error().code == EAGAIN ? kTaken : kNoRing};
@@ -178,7 +177,12 @@ Outcome record_ring(const std::string& path, const Account& account, int signal_
     ring->correct(*correct);
   }
   Log log(log_path(ring->facts().run_dir, ring->facts().ring_id), wants_debug());
-  return record(*ring, account, signal_fd, log);
+  if (!given) {
+    log.warn("recorded as a session of its own: the ring cannot be given to our user; let the service keep CAP_CHOWN");
+  }
+  Outcome outcome = record(*ring, account, signal_fd, log);
+  if (!given) outcome.hosts.reset();  // they could not give us theirs
+  return outcome;
 }
 
 // The installation's run directory, for a host whose word does not count.
