@@ -40,12 +40,11 @@ long create(const char* path) {
   return fd == -EACCES && keeps_root() ? open_as_root(path, kNew, kMode) : fd;
 }
 
-// The shared lock lives from here on as long as the mapping does; the descriptor goes.
-ring::Header* map_and_close(long fd, size_t bytes) {
+// The shared lock lives from here on as long as the mapping does; the descriptor may go.
+ring::Header* map(long fd, size_t bytes) {
   long at = -1;
   if (sys::call(SYS_flock, fd, LOCK_SH | LOCK_NB) == 0)
     at = sys::call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  sys::call(SYS_close, fd);
   return at < 0 && at > -4096 ? nullptr : reinterpret_cast<ring::Header*>(at);
 }
 
@@ -103,7 +102,8 @@ long receive_ring(long socket, int patience_ms, char (&ring_id)[ring::kMaxProgra
 MadeRing take_ring(long socket, int patience_ms, const RingShape& shape, uint32_t pid, uint64_t service) {
   char ring_id[ring::kMaxProgram] = {};
   const long fd = receive_ring(socket, patience_ms, ring_id);
-  ring::Header* header = fd < 0 ? nullptr : map_and_close(fd, ring::ring_bytes(shape.lanes, shape.lane_bytes));
+  ring::Header* header = fd < 0 ? nullptr : map(fd, ring::ring_bytes(shape.lanes, shape.lane_bytes));
+  if (fd >= 0) sys::call(SYS_close, fd);
   if (header) {
     fill_header(header, shape, pid, service, ring_id);
     const char ready = 1;
@@ -147,28 +147,18 @@ MadeRing ring_of_recorder(const RingShape& shape, uint32_t pid, uint64_t service
   return made.header ? made : ring_of_new_recorder(shape, pid, service);
 }
 
-// `spare`: a socket to one that will record, or negative. It could not open root's ring, so it is given this one; no
-// seccomp filter of the service kills who calls fchown(2), for else no recorder had become its user.
-MadeRing own_ring(const RingShape& shape, uint32_t pid, uint64_t service, long spare) {
-  const size_t bytes = ring::ring_bytes(shape.lanes, shape.lane_bytes);
-  Text<ring::kMaxProgram> ring_id;
-  ring_id << "r" << uint64_t{pid} << "-";
-  ring_id.hex(sys::monotonic_ns() >> 10, 8);  // a pid that comes again gets another name
-  Text<ring::kMaxPath + 64> path;
-  path << g_settings.rings_dir.c_str() << "/" << ring_id.c_str() << ".ring";
-  const long fd = create(path.c_str());
-  if (fd < 0) return {nullptr, false, fd};
+// An installed one could not open root's ring, so it is given this one. No seccomp filter of the service kills who
+// calls fchown(2): else no recorder had become its user.
+bool give_to_spare(long fd, const char* path, uint64_t service) {
   const uint32_t user = g_settings.recorder_uid;
-  const bool can_open = spare >= 0 && (!user || sys::call(SYS_fchown, fd, user, g_settings.recorder_gid) == 0);
-  const long allocated = allocate(fd, bytes);
-  ring::Header* header = map_and_close(fd, bytes);
-  if (allocated < 0 || !header) {
-    if (header) sys::call(SYS_munmap, sys::arg(header), static_cast<long>(bytes));
-    sys::call(SYS_unlink, sys::arg(path.c_str()));
-    return {nullptr, false, allocated < 0 ? allocated : -ENOMEM};
+  bool given = false;
+  for (uint32_t slot = 0; slot < ring::kSpares && !given; ++slot) {
+    const long socket = connect_to_spare(service, slot);
+    if (socket < 0) continue;
+    given = (!user || sys::call(SYS_fchown, fd, user, g_settings.recorder_gid) == 0) && say(socket, path);
+    sys::call(SYS_close, socket);
   }
-  fill_header(header, shape, pid, service, ring_id.c_str());
-  return {header, can_open && say(spare, path.c_str()), 0};
+  return given;
 }
 
 }  // namespace
@@ -183,10 +173,23 @@ void ring_path(char (&path)[ring::kMaxPath + 64]) {
 
 MadeRing make_ring(const RingShape& shape, uint32_t pid, uint64_t service) {
   if (is_recorders_stranger()) return ring_of_recorder(shape, pid, service);
-  long spare = -1;
-  for (uint32_t slot = 0; service && slot < ring::kSpares && spare < 0; ++slot) spare = connect_to_spare(service, slot);
-  const MadeRing made = own_ring(shape, pid, service, spare);
-  if (spare >= 0) sys::call(SYS_close, spare);
+  const size_t bytes = ring::ring_bytes(shape.lanes, shape.lane_bytes);
+  Text<ring::kMaxProgram> ring_id;
+  ring_id << "r" << uint64_t{pid} << "-";
+  ring_id.hex(sys::monotonic_ns() >> 10, 8);  // a pid that comes again gets another name
+  Text<ring::kMaxPath + 64> path;
+  path << g_settings.rings_dir.c_str() << "/" << ring_id.c_str() << ".ring";
+  const long fd = create(path.c_str());
+  if (fd < 0) return {nullptr, false, fd};
+  const long allocated = allocate(fd, bytes);
+  MadeRing made{allocated < 0 ? nullptr : map(fd, bytes), false, allocated < 0 ? allocated : -ENOMEM};
+  if (made.header) {
+    fill_header(made.header, shape, pid, service, ring_id.c_str());
+    made.has_recorder = service && give_to_spare(fd, path.c_str(), service);
+  } else {
+    sys::call(SYS_unlink, sys::arg(path.c_str()));
+  }
+  sys::call(SYS_close, fd);
   return made;
 }
 

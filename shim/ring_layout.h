@@ -48,7 +48,7 @@ inline constexpr char kAdoptRing[] = "--adopt-ring";
 // user of the hosts, "-", the service in 16 hexadecimal digits, "-" and a slot. The host connects and says its ring's
 // path, or which ring it needs.
 inline constexpr char kSpare[] = "sidrec-spare-";
-inline constexpr uint32_t kSpares = 4;
+inline constexpr uint32_t kSpares = 8;
 
 inline constexpr size_t kMaxProgram = 32;
 inline constexpr size_t kMaxPath = 1024;

@@ -109,13 +109,16 @@ void Recorder::note_signal(int signal_fd) {
   }
 }
 
-void Recorder::watch(int signal_fd) {
-  signal_watch_ = around_.poller.watch(signal_fd, EPOLLIN, [this, signal_fd](uint32_t) { note_signal(signal_fd); });
+// Not before it is needed: the hosts that a forking proxy makes have often gone by then, and two threads are a tenth of
+// what such a host costs.
+Result<void> Recorder::start_watcher() {
+  if (auto started = watcher_.start(); !started) return started;
   wake_watch_ = around_.poller.watch(watcher_.wake_fd(), EPOLLIN, [this](uint32_t) { watcher_.clear_wake(); });
   death_watch_ = around_.poller.watch(watcher_.death_fd(), EPOLLIN, [this](uint32_t) {
     dead_ = true;
     death_watch_.want(0);
   });
+  return {};
 }
 
 void Recorder::read_ring() {
@@ -187,11 +190,11 @@ int Recorder::pace_ms() const {
   return pace.value_or(kAlonePaceMs);
 }
 
-void Recorder::sleep() {
+Result<void> Recorder::sleep() {
   int timeout = timeout_ms();
   if (reader_.has_more() || (dead_ && !host_ended_)) {
     around_.poller.wait(0);
-    return;
+    return {};
   }
   const bool shallow = !dead_ && (now_ns_ < last_traffic_ns_ + kTrafficNs || reader_.has_unripe());
   const int pace = pace_ms();
@@ -200,13 +203,17 @@ void Recorder::sleep() {
   if (shallow) timeout = timeout < 0 ? shallow_ms : std::min(timeout, shallow_ms);
   const uint32_t depth = shallow ? ring::kShallow : ring::kDeep;
   if (timeout != 0 && pace > 0 && !dead_ && !reader_.is_pressed()) {
-    const int paced = timeout < 0 ? pace : std::min(pace, timeout);
+    const int paced = shallow ? timeout : timeout < 0 ? pace : std::min(pace, timeout);
     const bool woken = announce(depth | ring::kNap) || watcher_.nap(depth | ring::kNap, paced);
     timeout = woken ? 0 : timeout < 0 ? timeout : timeout - paced;
+  }
+  if (timeout != 0 && !dead_ && !watcher_.is_running()) {
+    if (auto started = start_watcher(); !started) return started;
   }
   if (timeout != 0 && announce(depth)) timeout = 0;
   around_.poller.wait(timeout);
   ring_.sleep().store(ring::kAwake, std::memory_order_seq_cst);
+  return {};
 }
 
 // Fifty slaves whose timers need not be exact are woken together, where each would have cost an interrupt by itself
@@ -225,10 +232,10 @@ bool Recorder::announce(uint32_t sleep) const {
 }
 
 Result<void> Recorder::run(int signal_fd) {
-  if (auto started = watcher_.start(); !started) return started;
-  watch(signal_fd);
+  signal_watch_ = around_.poller.watch(signal_fd, EPOLLIN, [this, signal_fd](uint32_t) { note_signal(signal_fd); });
   for (;;) {
     now_ns_ = monotonic_ns();
+    dead_ = dead_ || (!watcher_.is_running() && ring_.is_dead());
     read_ring();
     turn_roles();
     give_room_back();
@@ -238,7 +245,7 @@ Result<void> Recorder::run(int signal_fd) {
       around_.log.error("ends with " + std::to_string(roles_.size()) + " sessions not written: sidrec recover");
       return {};
     }
-    sleep();
+    if (auto slept = sleep(); !slept) return slept;
   }
   if (reader_.stuck_writers() > 0) {
     around_.log.warn(std::to_string(reader_.stuck_writers()) + " writers stood still and were not waited for");

@@ -43,14 +43,14 @@ class Recorder : private ConnectionTracker::Sink {
   void event(OwnerId owner, const EventHeader& header, std::string_view payload) override;
 
   OwnerId role_of(OwnerId owner) const;
-  void watch(int signal_fd);
+  Result<void> start_watcher();
   void read_ring();
   void turn_roles();
   void give_room_back();
   bool is_over() const;
   bool gives_up() const;
   int pace_ms() const;
-  void sleep();
+  Result<void> sleep();
   bool announce(uint32_t sleep) const;
   void ease_timers(bool eased);
   int timeout_ms() const;

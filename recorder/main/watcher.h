@@ -22,7 +22,9 @@ class Watcher {
   Watcher& operator=(const Watcher&) = delete;
   ~Watcher();
 
+  // Until then only nap() waits, and who wants to know of the ring's death asks it.
   Result<void> start();
+  bool is_running() const { return awaiting_; }
 
   // Readable when the host has woken us; clear_wake() makes it unreadable again.
   int wake_fd() const { return wake_fd_.get(); }

@@ -55,6 +55,7 @@ class Watched:
     def __init__(self, who, host, settings=None):
         self.who, self.host = who, host
         self.place = Workplace()
+        self.place.debug = "0"
         self.place.settings["spare_ms"] = SPARE_MS
         self.place.settings |= {"linger_ms": 100, **(settings or {})}
         self.client_s = 0.0

@@ -35,6 +35,7 @@ class Workplace:
         self.installation = None
         # A recorder that waits for another host is in the way of who waits for the end of all: for its own tests alone.
         self.settings = {"linger_ms": LINGER_MS, "spare_ms": 0}
+        self.debug = "1"
         self.hosts, self._clients, self._backends, self._stopped = [], [], [], []
 
     def __enter__(self):
@@ -111,7 +112,7 @@ class Workplace:
             "SIDREC_AUDIT_DIR": self.audit_dir,
             "SIDREC_RUN_DIR": self.run_dir,
             "SIDREC_CONFIG": self.path("config.json"),
-            "SIDREC_DEBUG": "1",
+            "SIDREC_DEBUG": self.debug,
         }
         if sid is not None:
             recording["SIDREC_SID"] = sid
