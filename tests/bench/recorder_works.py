@@ -17,6 +17,7 @@ from support.stock_programs import Haproxy, Socat
 from support.workplace import BUILD, Workplace
 from watched import MIB
 
+LEAST = "the least hook"  # least_hook.cpp
 WARM_UP = 2000  # rounds of call_cost before those that it times
 
 
@@ -25,6 +26,8 @@ def call_ns(size, calls, what="tracked"):
         with Workplace() as place:
             place.settings["fold"] = "none"
             environment = place.environment("bench", recorded=who == OURS)
+            if who == LEAST:
+                environment["LD_PRELOAD"] = os.path.join(BUILD, "libleast_hook.so")
             command = [os.path.join(BUILD, "call_cost"), str(size), str(calls), "x", what]
             said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
         wall, cpu = map(float, said.split())

@@ -98,14 +98,15 @@ class Rounds:
         self.count, self.figures = count, []
         self.began = time.monotonic()
 
-    def run(self, title, measure, goals, others=(), count=None, against_bare=False):
+    def run(self, title, measure, goals, others=(), count=None, against_bare=False, others_each_time=False):
         """`measure(who)` gives {name: value}; `goals`: {name: (unit, Goal or None)}. `others`: who else does the work.
         The bare program does it where a goal compares with it, or `against_bare` says so."""
         count = count or self.count
         figures = {name: Figure(f"{title}: {name}", unit, goal) for name, (unit, goal) in goals.items()}
         compares = against_bare or any(goal and goal.of != "value" for _, goal in goals.values())
         for number in range(count):
-            watching = others if number * 3 < count else ()  # none has a goal, and the slowest take ten times as long
+            # None has a goal, and the slowest take ten times as long.
+            watching = others if others_each_time or number * 3 < count else ()
             for who in (*((BARE,) if compares else ()), OURS, *watching):
                 progress(f"{title}, round {number + 1} of {count}, {who}", self.began)
                 for name, number_of in measure(who).items():
