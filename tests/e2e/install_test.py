@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 
+from support import processes
 from support.deadline import until
 from support.own_machine import OwnMachine
 from support.services import HaproxyService, NginxService
@@ -206,6 +207,21 @@ class Install(EndToEnd):
         self.assertRegex(said, f"It stays: {AUDIT}, for it holds trails")
         shutil.rmtree(os.path.dirname(trail.path))
         self.does(machine, "uninstall")
+        self.assertEqual(machine.everything(), before)
+
+    def test_uninstall_ends_the_recorders_that_wait_for_another_host(self):
+        machine = self.machine()
+        before = machine.everything()
+        self.does(machine, "install", "haproxy")
+        host = self.start(machine, HaproxyService(self.place.echo_backend()), "haproxy.service")
+        self.place.client(host).says(b"of a worker, whose recorder waits for the next").close()
+        trail = self.ended_trail(machine, "127.0.0.1")
+        host.stop()
+        waiting = [pid for pid in processes.all_pids() if processes.executable(pid) == machine.recorder]
+        self.assertTrue(waiting)
+        shutil.rmtree(os.path.dirname(trail.path))
+        self.does(machine, "uninstall")
+        self.assertFalse([pid for pid in waiting if processes.is_running(pid)])
         self.assertEqual(machine.everything(), before)
 
     def test_uninstall_leaves_settings_that_were_changed(self):

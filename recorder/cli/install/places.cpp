@@ -1,9 +1,12 @@
 #include "recorder/cli/install/places.h"
 
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "recorder/base/settings.h"
 #include "recorder/cli/file_text.h"
@@ -152,18 +155,55 @@ Steps steps_to_clear(const Places& places) {
   return steps;
 }
 
-std::string recorded_processes(const Places& places) {
-  std::string names;
+namespace {
+
+template <typename Look>
+void for_each_process(const Look& look) {
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator("/proc", failed)) {
     const std::string number = entry.path().filename().string();
-    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
-    const pid_t pid = std::stoi(number);
-    const std::string library = mappings_of(file_text("/proc/" + number + "/maps")).library;
-    if (!library.starts_with(places.library)) continue;  // " (deleted)" may follow
-    names += (names.empty() ? "" : ", ") + fs::path(program_of(pid)).filename().string() + " (" + number + ")";
+    if (number.find_first_not_of("0123456789") == std::string::npos) look(number);
   }
+}
+
+// By its program's file: the same path may be another one's elsewhere (mount_namespaces(7)).
+std::vector<pid_t> recorders_of(const Places& places) {
+  std::vector<pid_t> recorders;
+  struct stat ours {};
+  if (::stat(RecorderFile::beside(places.library).path.c_str(), &ours) != 0) return recorders;
+  for_each_process([&](const std::string& number) {
+    struct stat program {};
+    if (::stat(("/proc/" + number + "/exe").c_str(), &program) != 0) return;
+    if (program.st_dev == ours.st_dev && program.st_ino == ours.st_ino) recorders.push_back(std::stoi(number));
+  });
+  return recorders;
+}
+
+}  // namespace
+
+std::string recorded_processes(const Places& places) {
+  std::string names;
+  for_each_process([&](const std::string& number) {
+    const std::string library = mappings_of(file_text("/proc/" + number + "/maps")).library;
+    if (!library.starts_with(places.library)) return;  // " (deleted)" may follow
+    const std::string program = program_of(std::stoi(number));
+    names += (names.empty() ? "" : ", ") + fs::path(program).filename().string() + " (" + number + ")";
+  });
   return names;
+}
+
+Result<void> end_recorders(const Places& places) {
+  constexpr int kTries = 120;
+  constexpr useconds_t kPauseUs = 50'000;
+  for (const pid_t pid : recorders_of(places)) ::kill(pid, SIGTERM);
+  std::vector<pid_t> left = recorders_of(places);
+  for (int tries = 0; !left.empty() && tries < kTries; ++tries) {
+    ::usleep(kPauseUs);
+    left = recorders_of(places);
+  }
+  if (left.empty()) return {};
+  return Error{"recorder " + std::to_string(left.front()) +
+               " still writes what it has: run \"sidrec uninstall\" again when it has ended"};
 }
 
 std::string what_stays(const Places& places) {

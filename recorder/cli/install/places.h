@@ -28,6 +28,9 @@ Steps steps_to_clear(const Places& places);
 
 // Those that this installation's library is loaded in: "haproxy (4711), socat (4712)".
 std::string recorded_processes(const Places& places);
+// When nothing is recorded any more: ends its recorders that wait for another host (decision 15), and waits for those
+// that still write, some seconds.
+Result<void> end_recorders(const Places& places);
 // What stays for good, and why: "" if nothing does.
 std::string what_stays(const Places& places);
 

@@ -75,6 +75,9 @@ int uninstall_all(const UninstallOptions& options) {
     return fail("these are still recorded, so the recorder, its user and its directories stay: " + processes +
                 "; restart their services, then run \"sidrec uninstall\" again");
   }
+  if (!options.dry_run) {
+    if (auto ended = end_recorders(*places); !ended) return fail(ended.error().message);
+  }
   const std::string stays = what_stays(*places);
   done = carry_out_or_show(steps_to_clear(*places), options.dry_run, [] { return Result<void>(); });
   if (!done) return fail(done.error().message);
