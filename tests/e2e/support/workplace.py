@@ -105,8 +105,10 @@ class Workplace:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SIDREC_", "LD_"))}
         if not recorded:
             return kept
-        with open(self.path("config.json"), "w") as file:
+        # At once: the recorders of hosts that were started before may be reading it.
+        with open(self.path("config.json.new"), "w") as file:
             json.dump(self.settings, file)
+        os.replace(self.path("config.json.new"), self.path("config.json"))
         recording = {
             "LD_PRELOAD": self.preload,
             "SIDREC_AUDIT_DIR": self.audit_dir,
