@@ -21,7 +21,7 @@
 namespace sidrec {
 namespace {
 
-// A recorder that made its ring within this time has hardly been late: it takes about 1 ms, a spare a tenth of it.
+// A recorder that made its ring within this time has hardly been late: it takes about 1 ms, a spare needs no start.
 constexpr int kRecorderPatienceMs = 1000;
 constexpr int kSparePatienceMs = 50;
 

@@ -14,16 +14,12 @@ from support.ports import free_port
 from support.postgresql import Postgresql, run_psql
 from support.services import HaproxyService, NginxService, PgbouncerService
 from support.sshd import Sshd, TestUser
-from support.stock_programs import Socat
+from support.stock_programs import Socat, SocatOfNobody
 from support.wire_tap import WireTap
 from support.workplace import EndToEnd
 
 CONNECTIONS = 20
 SEED = int(os.environ.get("SIDREC_SEED", "0")) or int.from_bytes(os.urandom(4), "big")
-
-
-class SocatOfNobody(Socat):
-    starts_as = "nobody"
 
 
 class Ownership(EndToEnd):

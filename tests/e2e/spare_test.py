@@ -13,7 +13,7 @@ from support import processes
 from support.accounts import everything_below
 from support.deadline import until
 from support.oracle import expect_exactly
-from support.stock_programs import Socat
+from support.stock_programs import Socat, SocatOfNobody
 from support.workplace import EndToEnd
 
 SPARE_MS = 30_000  # it is the test that ends them
@@ -49,10 +49,6 @@ _, (ring,), _, _ = socket.recv_fds(ours, 100, 1)
 mmap.mmap(ring, 0)[:len(facts)] = facts
 ours.send(b"1")
 """
-
-
-class SocatOfNobody(Socat):
-    starts_as = "nobody"
 
 
 class Spare(EndToEnd):

@@ -24,6 +24,10 @@ class Socat(Host):
                 f"TCP:127.0.0.1:{self.backend_port}"]  # fmt: skip
 
 
+class SocatOfNobody(Socat):
+    starts_as = "nobody"
+
+
 class Haproxy(Host):
     """One process, two threads, splice-free."""
 
