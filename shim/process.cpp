@@ -23,7 +23,6 @@ namespace {
 
 constexpr uint32_t kLanesOfServer = 8;  // a process that accepts and serves: several threads at once
 constexpr uint32_t kLanesOfChild = 4;   // a forked child that serves one connection
-constexpr uint32_t kFewestLanes = 2;
 
 // Between two starts; ever longer when one recorder after the other dies without giving any room back.
 constexpr uint64_t kRestartPauseNs = 20'000'000;
