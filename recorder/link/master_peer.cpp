@@ -15,7 +15,8 @@ Result<MasterPeer::Heard> MasterPeer::receive(std::string_view datagram, uint64_
   state_ = LinkState::kLeaving;
   if (std::holds_alternative<Status>(*message)) return Heard::kStatus;
   // BYE: the table leaves nothing else.
-  outgoing_.push_back(encode(ByeAck{}));
+  owes_bye_ack_ = true;
+  if (!is_held() && !marks_->owes_commit()) answer_bye();
   return Heard::kBye;
 }
 
@@ -34,19 +35,25 @@ void MasterPeer::welcome(const SessionIdentity& identity, uint32_t retry_ms, uin
   parts_.ordering.add_source(id_, hello_.rec, now_ns);
   marks_->set_reader(id_);
   outgoing_.push_back(encode(Welcome{identity, retry_ms}));
+  if (hello_.oldest_ns == 0) return;
+  answer({.request = 0, .bytes = kFirstBytes, .records = 1, .oldest_ns = hello_.oldest_ns}, now_ns);
+}
+
+void MasterPeer::answer(const Request& request, uint64_t now_ns) {
+  const auto answer = parts_.queue.request(id_, request, now_ns);
+  if (!answer) return;
+  if (answer->credit > 0) {
+    outgoing_.push_back(encode(Pass{answer->request, answer->credit}));
+  } else {
+    outgoing_.push_back(encode(Wait{answer->request, retry_ms_}));
+  }
 }
 
 Result<MasterPeer::Heard> MasterPeer::on_request(const Request& request, uint64_t now_ns) {
   if (request.request <= last_request_) return Error{"REQUEST of recorder " + hello_.rec + " with an old number"};
   if (outgoing_.size() >= kMaxOutgoing) return Error{"recorder " + hello_.rec + " asks and does not read the answers"};
   last_request_ = request.request;
-  const auto answer = parts_.queue.request(id_, request, now_ns);
-  if (!answer) return Heard::kNothing;
-  if (answer->credit > 0) {
-    outgoing_.push_back(encode(Pass{answer->request, answer->credit}));
-  } else {
-    outgoing_.push_back(encode(Wait{answer->request, retry_ms_}));
-  }
+  answer(request, now_ns);
   return Heard::kNothing;
 }
 
@@ -66,8 +73,17 @@ void MasterPeer::pass(const WaitingQueue::Grant& grant) {
 }
 
 void MasterPeer::acknowledge() {
-  if (left_ || state_ != LinkState::kMember || marks_->reader() != id_ || !outgoing_.empty()) return;
-  for (const Commit& commit : marks_->take_commits()) outgoing_.push_back(encode(commit));
+  const bool tells = state_ == LinkState::kMember || (owes_bye_ack_ && !is_held());
+  if (!tells || !outgoing_.empty()) return;
+  if (marks_->reader() == id_) {
+    for (const Commit& commit : marks_->take_commits()) outgoing_.push_back(encode(commit));
+  }
+  if (owes_bye_ack_) answer_bye();
+}
+
+void MasterPeer::answer_bye() {
+  outgoing_.push_back(encode(ByeAck{}));
+  owes_bye_ack_ = false;
 }
 
 void MasterPeer::leave() {

@@ -48,15 +48,17 @@ class MasterPeer {
     kNothing,  // outgoing() may have grown
     kHello,    // hello() is there; answer with welcome() once the session's identity is known
     kStatus,   // answer with report()
-    kBye,      // it has left the session (S9); send outgoing(), then wait for the end of the connection
+    kBye,      // it has sent everything (S9); once that is committed, acknowledge() says so
   };
   Result<Heard> receive(std::string_view datagram, uint64_t now_ns);
 
-  // Takes it in as a member: it may send from now on. What the store holds of it already is acknowledged at once.
+  // Takes it in as a member, and answers what HELLO asked for. What the store holds of it already is acknowledged at
+  // once.
   void welcome(const SessionIdentity& identity, uint32_t retry_ms, uint64_t now_ns);
   void pass(const WaitingQueue::Grant& grant);
   void report(std::string text) { outgoing_.push_back(encode(Report{std::move(text)})); }
-  // What was written of it is committed: acknowledges it, now or when its answers have been read.
+  // What was written of it is committed: acknowledges it, now or when its answers have been read. Who has said BYE
+  // needs no room any more, and is told once, when everything is.
   void acknowledge();
 
   // The connection is over, for whatever reason. What it sent stays in the ordering.
@@ -69,8 +71,8 @@ class MasterPeer {
 
   PeerId id() const { return id_; }
   LinkState state() const { return state_; }
-  // A slave at work, for S8: welcomed or about to be, and without a BYE.
-  bool is_at_work() const { return !left_ && (state_ == LinkState::kGreeted || state_ == LinkState::kMember); }
+  // A slave at work, for S8: welcomed or about to be, and its BYE, if it said one, not answered.
+  bool is_at_work() const { return state_ == LinkState::kGreeted || state_ == LinkState::kMember || owes_bye_ack_; }
   const Hello& hello() const { return hello_; }
   RecMarks* marks() const { return marks_; }  // of its recorder, once it said HELLO
 
@@ -78,12 +80,16 @@ class MasterPeer {
   Result<Heard> on_hello(Hello hello);
   Result<Heard> on_request(const Request& request, uint64_t now_ns);
   Result<Heard> on_data(const Data& data, uint64_t now_ns);
+  void answer(const Request& request, uint64_t now_ns);
+  void answer_bye();
+  bool is_held() const { return parts_.ordering.held_bytes(id_) > 0; }
 
   PeerId id_;
   std::string sid_;
   MasterParts parts_;
   LinkState state_ = LinkState::kNew;
   bool left_ = false;
+  bool owes_bye_ack_ = false;
   Hello hello_;
   uint32_t retry_ms_ = kDefaultRetryMs;
   uint32_t last_request_ = 0;

@@ -10,13 +10,14 @@ namespace {
 // The fixed parts, without padding. Strings follow in the order of their lengths.
 struct HelloBody {
   int64_t clock_offset_ns;
+  uint64_t oldest_ns;
   uint32_t epoch;
   uint32_t host_pid;
   uint32_t connections;
   uint16_t rec_bytes, sid_bytes, program_bytes, session_bytes;  // session_bytes 0: none known
   uint32_t reserved;
 };
-static_assert(sizeof(HelloBody) == 32);
+static_assert(sizeof(HelloBody) == 40);
 
 struct WelcomeBody {
   int64_t clock_offset_ns;
@@ -96,8 +97,8 @@ struct Encoder {
 
   void operator()(const Hello& hello) const {
     const bool known = hello.known.has_value();
-    put(out, HelloBody{known ? hello.known->clock_offset_ns : 0, known ? hello.known->epoch : 0, hello.host_pid,
-                       hello.connections, static_cast<uint16_t>(hello.rec.size()),
+    put(out, HelloBody{known ? hello.known->clock_offset_ns : 0, hello.oldest_ns, known ? hello.known->epoch : 0,
+                       hello.host_pid, hello.connections, static_cast<uint16_t>(hello.rec.size()),
                        static_cast<uint16_t>(hello.sid.size()), static_cast<uint16_t>(hello.program.size()),
                        static_cast<uint16_t>(known ? hello.known->session.size() : 0), 0});
     out.append(hello.rec).append(hello.sid).append(hello.program);
@@ -134,6 +135,7 @@ Result<Message> decode_hello(std::string_view rest) {
   Hello hello;
   hello.host_pid = body->host_pid;
   hello.connections = body->connections;
+  hello.oldest_ns = body->oldest_ns;
   hello.rec = take_string(rest, body->rec_bytes);
   hello.sid = take_string(rest, body->sid_bytes);
   hello.program = take_string(rest, body->program_bytes);
@@ -181,7 +183,6 @@ Result<Message> decode_request(std::string_view rest) {
 Result<Message> decode_pass(std::string_view rest) {
   const auto body = take<PassBody>(rest);
   if (!body || !rest.empty() || body->reserved != 0) return malformed(MessageType::kPass, "wrong length");
-  if (body->request == 0) return malformed(MessageType::kPass, "no number");
   if (body->credit == 0 || body->credit > kMaxPending) return malformed(MessageType::kPass, "credit out of range");
   return Message{Pass{body->request, body->credit}};
 }
@@ -189,7 +190,6 @@ Result<Message> decode_pass(std::string_view rest) {
 Result<Message> decode_wait(std::string_view rest) {
   const auto body = take<WaitBody>(rest);
   if (!body || !rest.empty()) return malformed(MessageType::kWait, "wrong length");
-  if (body->request == 0) return malformed(MessageType::kWait, "no number");
   if (body->retry_ms == 0 || body->retry_ms > kMaxRetryMs) return malformed(MessageType::kWait, "retry out of range");
   return Message{Wait{body->request, body->retry_ms}};
 }

@@ -29,7 +29,7 @@
 namespace sidrec::link {
 
 inline constexpr uint32_t kMagic = 0x4c444953;  // "SIDL"
-inline constexpr uint8_t kVersion = 1;
+inline constexpr uint8_t kVersion = 2;
 
 struct MessageHeader {
   uint32_t magic;
@@ -54,6 +54,8 @@ inline constexpr size_t kMaxCommits = 4096;       // entries, 64 KiB: all lanes 
 inline constexpr uint32_t kMaxLanes = 64;         // of one recorder's events; a ring has at most 16
 inline constexpr uint32_t kMaxRetryMs = 600'000;  // a Wait longer than ten minutes is a mistake
 inline constexpr uint32_t kDefaultRetryMs = 10'000;  // S6: the slave asks again after 10 s
+// HELLO of a slave with something to send asks for as much: what a host has done by the time its recorder is welcomed, and more than most ever do.
+inline constexpr uint64_t kFirstBytes = 16 * 1024;
 inline constexpr uint64_t kMaxPending = 1ULL << 40;  // bytes, records: more than any spool holds
 
 enum class MessageType : uint8_t {
@@ -80,6 +82,7 @@ struct Hello {
   uint32_t host_pid = 0;
   uint32_t connections = 0;              // open now
   std::optional<SessionIdentity> known;  // of the last master this slave had
+  uint64_t oldest_ns = 0;                // CLOCK_MONOTONIC, of the first event it has to send; 0: it has none
 };
 
 // Master: the session's identity, from now on the slave's, and how often a waiting slave asks.
@@ -96,7 +99,7 @@ struct Refuse {
 // Slave: everything it has to send at this moment. Ends what it was granted or waited for before; with no bytes it only
 // does that and gets no answer.
 struct Request {
-  uint32_t request = 0;    // counts from 1 within a connection; PASS and WAIT name what they answer
+  uint32_t request = 0;    // counts from 1 within a connection, HELLO being 0; PASS and WAIT name what they answer
   uint64_t bytes = 0;      // of encoded events
   uint64_t records = 0;    // events
   uint64_t oldest_ns = 0;  // CLOCK_MONOTONIC, of the first of them
@@ -127,8 +130,8 @@ struct Commit {
   std::vector<CommitMark> marks;
 };
 
-struct Bye {};     // slave: no connection left, nothing uncommitted (S9)
-struct ByeAck {};  // master: noted; the slave may close
+struct Bye {};     // slave: no connection left, everything sent (S9)
+struct ByeAck {};  // master: everything committed; the slave may close
 
 struct Status {};  // whoever asks, instead of HELLO: how is it going?
 struct Report {    // master: so; one JSON object. The connection ends.

@@ -59,6 +59,11 @@ std::optional<Request> SlaveFlow::request(uint64_t now_ns, uint64_t spooled) {
   return Request{request_ + 1, unsent_.bytes + spooled, unsent_.records, *oldest_unsent_ns()};
 }
 
+void SlaveFlow::greeted() {
+  requested_bytes_ = kFirstBytes;
+  state_ = State::kAsked;
+}
+
 void SlaveFlow::requested(const Request& request) {
   request_ = request.request;
   requested_bytes_ = request.bytes;
@@ -82,7 +87,7 @@ std::string_view SlaveFlow::data() {
 
 void SlaveFlow::sent() {
   sent_.at += frame_.bytes;
-  credit_ -= frame_.bytes;
+  credit_ = request_ == 0 ? 0 : credit_ - frame_.bytes;
   unsent_.remove(frame_);
   frame_ = {};
 }

@@ -28,6 +28,8 @@ class SlaveFlow {
  public:
   void append(const EventHeader& header, std::string_view payload);
 
+  // HELLO was sent, which is request 0 of who has something to send: for kFirstBytes, in one DATA.
+  void greeted();
   // The REQUEST to send now, if any. requested() says that it was sent. `spooled`: bytes in the spool file that were
   // not put back yet; they are asked for too: who asks for a frame at a time gets a frame in each turn of the master.
   std::optional<Request> request(uint64_t now_ns, uint64_t spooled = 0);

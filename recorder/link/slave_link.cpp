@@ -6,6 +6,7 @@ namespace sidrec::link {
 
 std::string SlaveLink::hello(const Hello& hello) {
   state_ = LinkState::kGreeted;
+  if (hello.oldest_ns != 0) flow_.greeted();
   return encode(hello);
 }
 

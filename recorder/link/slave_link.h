@@ -33,7 +33,7 @@ class SlaveLink {
 
   // Whether the flow may send: member, and BYE not said.
   bool is_member() const { return state_ == LinkState::kMember; }
-  // S9: with no connection left and everything committed. No event may be appended before a new connection is made.
+  // S9: with no connection left and everything sent. No event may be appended before a new connection is made.
   std::string bye();
 
   const SessionIdentity& identity() const { return identity_; }

@@ -81,6 +81,10 @@ Result<void> WaitingQueue::accept(PeerId id, size_t bytes) {
   credit_ -= bytes;
   peer.held += bytes;
   held_ += bytes;
+  if (peer.request == 0) {
+    credit_ -= peer.credit;
+    peer.credit = 0;
+  }
   return {};
 }
 

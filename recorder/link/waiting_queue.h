@@ -8,7 +8,8 @@
 //  2. A grant is at least one maximum frame or the whole request, so that it always lets a whole event through.
 //  3. The oldest request is granted first. One maximum frame is kept free for it: a younger request leaves that much,
 //     and nobody's share of the queue, capacity minus that frame split among the peers in need, includes it.
-//  4. Credit ends with the peer, or with its next request. Held bytes stay until they are released to the store.
+//  4. Credit ends with the peer, or with its next request; that of request 0, which is a guess, with the first DATA.
+//     Held bytes stay until they are released to the store.
 //  5. A peer that sends beyond its credit is in error, and nothing of its message counts.
 #pragma once
 

@@ -362,8 +362,9 @@ void Master::turn(uint64_t now_ns, bool needs_room) {
     if (session_.is_clean()) peer->second->link.acknowledge();
     speak(*peer->second);
     if (peer->second->gone) {
-      troubled_ = troubled_ || peer->second->link.state() != link::LinkState::kLeaving;
-      if (peer->second->link.is_at_work()) expect(peer->second->link.hello().rec, now_ns, 0);
+      const bool at_work = peer->second->link.is_at_work();
+      troubled_ = troubled_ || at_work || peer->second->link.state() != link::LinkState::kLeaving;
+      if (at_work) expect(peer->second->link.hello().rec, now_ns, 0);
       peer->second->link.leave();
       peer->second->watch.end();
       peer = peers_.erase(peer);

@@ -138,8 +138,10 @@ void Recorder::turn_roles() {
     ending_since_ns_ = now_ns_;
     roles_.wake_all();
   }
-  const Role::Needs needs{
-      .room = !dead_ && reader_.is_pressed(), .soon = reader_.is_tight(), .end = ending_since_ns_ != 0};
+  const Role::Needs needs{.room = !dead_ && reader_.is_pressed(),
+                          .soon = reader_.is_tight(),
+                          .last = host_ended_,
+                          .end = ending_since_ns_ != 0};
   roles_.turn(now_ns_, needs, [this](OwnerId done) {
     left_.insert(sid_of_role_.at(done));
     role_of_sid_.erase(sid_of_role_.at(done));

@@ -32,8 +32,9 @@ void Role::follow(Step step, uint64_t now_ns) {
       case Step::kBind: step = bind(now_ns); break;
       case Step::kSendHello: {
         slave_ = std::make_unique<Slave>(around_, flow_, std::move(connection_), wake_);
-        const bool said = slave_->say_hello({around_.ring.ring_id, sid_, around_.ring.program, around_.ring.host_pid,
-                                             static_cast<uint32_t>(connections_), known_});
+        const bool said =
+            slave_->say_hello({around_.ring.ring_id, sid_, around_.ring.program, around_.ring.host_pid,
+                               static_cast<uint32_t>(connections_), known_, flow_.oldest_unsent_ns().value_or(0)});
         step = said ? Step::kNone : election_.on_end(now_ns);
         break;
       }
@@ -186,7 +187,7 @@ void Role::leave_or_start_again(uint64_t now_ns) {
   }
 }
 
-void Role::turn_slave(uint64_t now_ns) {
+Slave::News Role::hear_master(uint64_t now_ns) {
   const uint64_t before = flow_.uncommitted_bytes();
   const Slave::News news = slave_->hear(now_ns);
   const uint64_t dropped = before - std::min(before, flow_.uncommitted_bytes());
@@ -196,29 +197,38 @@ void Role::turn_slave(uint64_t now_ns) {
   for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
     safe_[lane] = std::max(safe_[lane], std::min(slave_->committed(lane), given_[lane]));
   }
+  return news;
+}
+
+void Role::turn_slave(uint64_t now_ns) {
+  Slave::News news = hear_master(now_ns);
+  if (news == Slave::News::kWelcome) {
+    if (known_ && known_->session != slave_->identity().session) look_into_lost_session();
+    know(slave_->identity());
+    complaint_.clear();
+    follow(election_.on_welcome(), now_ns);
+    news = hear_master(now_ns);  // what HELLO asked for comes with it
+  }
   switch (news) {
-    case Slave::News::kNone: break;
-    case Slave::News::kWelcome:
-      if (known_ && known_->session != slave_->identity().session) look_into_lost_session();
-      know(slave_->identity());
-      complaint_.clear();
-      follow(election_.on_welcome(), now_ns);
-      break;
+    case Slave::News::kNone:
+    case Slave::News::kWelcome: break;
     case Slave::News::kRefused:
       complain(Error{"the master of " + encode_sid(sid_) + ": " + slave_->why()});
       return on_master_gone(election_.on_refused(now_ns), now_ns);
     case Slave::News::kEnded:
       around_.log.debug("the master of " + encode_sid(sid_) + " is gone");
-      if (slave_->is_leaving() && !session_is_orphaned()) return leave_or_start_again(now_ns);
+      if (slave_->is_leaving() && flow_.all_committed() && !session_is_orphaned()) return leave_or_start_again(now_ns);
       return on_master_gone(election_.on_end(now_ns), now_ns);
-    case Slave::News::kByeAck: return leave_or_start_again(now_ns);
+    case Slave::News::kByeAck:
+      if (!flow_.all_committed()) return on_master_gone(election_.on_end(now_ns), now_ns);
+      return leave_or_start_again(now_ns);
   }
   if (!slave_->is_member()) return;
   do {
     refill_from_spool(now_ns);
     slave_->speak(now_ns, spool_.unread_bytes());
   } while (flow_.is_spooling() && spool_.unread_bytes() > 0 && flow_.unsent_bytes() <= behind_);
-  if (is_idle()) slave_->say_bye();
+  if (is_idle() || (needs_.last && has_sent_all())) slave_->say_bye();
 }
 
 // --- as the master
@@ -277,6 +287,10 @@ void Role::append(const EventHeader& header, std::string_view payload, uint64_t 
 }
 
 // --- turns
+
+bool Role::has_sent_all() const {
+  return connections_ == 0 && losses_.empty() && !flow_.is_spooling() && flow_.unsent_bytes() == 0;
+}
 
 bool Role::is_idle() const { return connections_ == 0 && flow_.all_committed() && losses_.empty(); }
 

@@ -50,6 +50,7 @@ class Role {
   struct Needs {
     bool room;  // the host may soon run out of it: what must wait for a master has to go to the spool
     bool soon;  // and what only awaits its commit too
+    bool last;  // the host is gone, and all that it has left is read: no event will come
     bool end;   // the host is gone and the recorder was told to end: no lingering
   };
   // Hears, works, says.
@@ -82,6 +83,7 @@ class Role {
   void look_into_lost_session();
   bool leaves_it_to_a_successor();
 
+  Slave::News hear_master(uint64_t now_ns);
   void turn_slave(uint64_t now_ns);
   void on_master_gone(Step next, uint64_t now_ns);
   void leave_or_start_again(uint64_t now_ns);
@@ -104,6 +106,7 @@ class Role {
   void end_spooling();
   bool has_written_spool() const;
   bool is_idle() const;
+  bool has_sent_all() const;
 
   Surroundings& around_;
   std::string sid_;

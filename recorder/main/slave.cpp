@@ -71,7 +71,7 @@ Slave::News Slave::hear(uint64_t now_ns) {
   for (int heard = 0; heard < kMaxHeardOfMaster; ++heard) {
     bool more = false;
     const News news = hear_one(now_ns, more);
-    if (news != News::kNone) return news;  // what follows a WELCOME is heard in the next turn
+    if (news != News::kNone) return news;
     if (!more) break;
   }
   readable_ = false;  // level-triggered: what is left comes up again

@@ -31,7 +31,7 @@ class Slave {
   News hear(uint64_t now_ns);
   // Says what may be said. `spooled`: as for SlaveFlow::request.
   void speak(uint64_t now_ns, uint64_t spooled);
-  // S9. Does nothing while the master's queue is full: to be called again until is_leaving().
+  // S9, with everything sent. Does nothing while the master's queue is full: to be called again until is_leaving().
   void say_bye();
 
   // There is nothing to hear, and nothing that could not be said.

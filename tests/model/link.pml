@@ -63,6 +63,8 @@ typedef Connection {
   bit request;
   byte held;                         /* records taken and not released, */
   byte last;                         /* the youngest of them */
+  bool asks;                         /* HELLO did */
+  bool owes_bye_ack;
 }
 Connection at[CONNECTIONS];
 chan to_master[CONNECTIONS] = [2] of { mtype:message, byte, bit };
@@ -105,8 +107,9 @@ byte ended;                          /* recorders with nothing left to do */
 #define session_is_orphaned(me) (unfinished && known[me] == session)
 #define is_free(c) (!at[c].slave_end && !at[c].master_end && at[c].held == 0)
 #define has_room(me) (is_free((me) * SLOTS) || is_free((me) * SLOTS + SLOTS - 1))
-/* S8: a slave that has not said BYE; and what a slave has left behind. For six connections or fewer. */
-#define is_at_work(c) (at[(c) % CONNECTIONS].master_end && at[(c) % CONNECTIONS].master != kLeaving)
+/* S8: a slave whose BYE is not answered; and what a slave has left behind. For six connections or fewer. */
+#define is_at_work(c) (at[(c) % CONNECTIONS].master_end && \
+                       (at[(c) % CONNECTIONS].master != kLeaving || at[(c) % CONNECTIONS].owes_bye_ack))
 #define is_left(c) (is_at_work(c) || at[(c) % CONNECTIONS].held > 0)
 #ifdef MISTAKE_ENDS_WITH_SLAVES_AT_WORK
 #define may_end true
@@ -186,6 +189,8 @@ inline hang_up(c) {
   at[c].credit = 0;
   at[c].wanted = 0;
   at[c].request = 0;
+  at[c].asks = false;
+  at[c].owes_bye_ack = false;
   flush(to_master[c])
 }
 
@@ -282,7 +287,8 @@ proctype Recorder(byte me) {
        step[me] = kSendHello }
 
   :: atomic { step[me] == kSendHello && at[mine[me]].slave == kNew && at[mine[me]].master_end ->
-       to_master[mine[me]]!HELLO(known[me], 0);
+       to_master[mine[me]]!HELLO(known[me], sent[me] < produced[me]);
+       flow[me] = (sent[me] < produced[me] -> kAsked : kIdle);    /* request 0: kFirstBytes, here a record */
        at[mine[me]].slave = kGreeted }
 
 #ifdef MISTAKE_LOCK_NOT_TAKEN
@@ -341,7 +347,7 @@ proctype Recorder(byte me) {
           committed[me] = (value > committed[me] -> value : committed[me]);
           sent[me] = (sent[me] < committed[me] -> committed[me] : sent[me])
        :: to_slave[mine[me]]?BYE_ACK(_, _) ->
-          assert(at[mine[me]].slave == kLeaving);
+          assert(at[mine[me]].slave == kLeaving && committed[me] == sent[me]);
           lose_master(me);
           if
           :: is_idle(me) -> step[me] = kNone; known[me] = 0
@@ -379,7 +385,9 @@ proctype Recorder(byte me) {
 #endif
        to_master[mine[me]]!DATA(sent[me], 0) }
 
-  :: atomic { is_member && is_idle(me) && nfull(to_master[mine[me]]) ->      /* S9 */
+#define has_sent_all(me) (sent[me] == produced[me] && produced[me] == RECORDS_OF(me))
+
+  :: atomic { is_member && (is_idle(me) || has_sent_all(me)) && nfull(to_master[mine[me]]) ->      /* S9 */
        to_master[mine[me]]!BYE(0, 0);
        at[mine[me]].slave = kLeaving }
 
@@ -482,7 +490,13 @@ inline welcome() {
   reader[who] = (reader[who] == newest[who] -> reader[who] : c);
 #endif
   owes[who] = owes[who] || ledger[who] > 0;
-  say(WELCOME, session, 0)
+  say(WELCOME, session, 0);
+  if
+  :: !at[c].asks
+  :: at[c].asks && taken == QUEUE -> at[c].wanted = 1; say(WAIT, 0, 0)
+  :: else -> at[c].credit = 1; taken++; say(PASS, 1, 0)
+  fi;
+  at[c].asks = false
 }
 
 /* link/master_peer.cpp with its part of WaitingQueue, Ordering and Ledger: the master's end of connection `c`. */
@@ -496,7 +510,7 @@ proctype MasterPeer(byte c) {
 end:
   do
   :: atomic { is_heard && to_master[c]?[HELLO] ->
-       to_master[c]?HELLO(value, _);
+       to_master[c]?HELLO(value, at[c].asks);
        assert(at[c].master == kNew);
        at[c].master = kGreeted;
        if
@@ -560,18 +574,22 @@ end:
 #else
 #define is_written empty(pending)
 #endif
-  :: atomic { is_heard && open && at[c].master == kMember && owes[who] && reader[who] == c && is_written &&
-              can_say(c) ->
+#define may_hear_commit (at[c].master == kMember || (at[c].owes_bye_ack && at[c].held == 0))
+  :: atomic { is_heard && open && may_hear_commit && owes[who] && reader[who] == c && is_written && can_say(c) ->
        owes[who] = false;
        say(COMMIT, ledger[who], 0) }
 
-  :: atomic { is_heard && to_master[c]?[BYE] && can_say(c) ->
+  :: atomic { is_heard && to_master[c]?[BYE] ->
        to_master[c]?BYE(_, _);
        assert(at[c].master == kMember);
        at[c].master = kLeaving;
+       at[c].owes_bye_ack = true;
        taken = taken - at[c].credit;
        at[c].credit = 0;
-       at[c].wanted = 0;
+       at[c].wanted = 0 }
+
+  :: atomic { is_heard && at[c].owes_bye_ack && at[c].held == 0 && (!owes[who] || reader[who] != c) && can_say(c) ->
+       at[c].owes_bye_ack = false;
        say(BYE_ACK, 0, 0) }
 
   :: atomic { is_heard && !at[c].slave_end && empty(to_master[c]) -> hang_up(c) }

@@ -8,7 +8,7 @@
 namespace sidrec::link {
 namespace {
 
-Hello full_hello() { return {"r4100", "alice@203.0.113.7", "socat", 4100, 2, SessionIdentity{"0193-ab", -5, 3}}; }
+Hello full_hello() { return {"r4100", "alice@203.0.113.7", "socat", 4100, 2, SessionIdentity{"0193-ab", -5, 3}, 9}; }
 
 std::vector<Message> one_of_each() {
   static const std::string frame = frame_of({1, 2});
@@ -51,6 +51,7 @@ TEST(LinkMessages, hello_carries_who_and_which_session) {
   EXPECT_EQ(hello.known->session, "0193-ab");
   EXPECT_EQ(hello.known->clock_offset_ns, -5);
   EXPECT_EQ(hello.known->epoch, 3u);
+  EXPECT_EQ(hello.oldest_ns, 9u);
   Hello first = full_hello();
   first.known.reset();
   EXPECT_FALSE(decoded<Hello>(first).known);

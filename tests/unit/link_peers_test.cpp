@@ -74,7 +74,8 @@ struct Slave {
   void join(Master& master, uint64_t now, const SessionIdentity& identity = kSession) {
     link = std::make_unique<SlaveLink>(flow);
     peer = &master.accept();
-    const auto heard = peer->receive(link->hello({rec, "sid", "socat", 1, 1, {}}), now);
+    const auto heard =
+        peer->receive(link->hello({rec, "sid", "socat", 1, 1, {}, flow.oldest_unsent_ns().value_or(0)}), now);
     ASSERT_TRUE(heard) << heard.error().message;
     ASSERT_EQ(*heard, MasterPeer::Heard::kHello);
     peer->welcome(identity, 100, now);
@@ -94,6 +95,21 @@ struct Slave {
       peer->sent();
     }
   }
+  // Whether it is answered at once.
+  bool bye(uint64_t now) {
+    const auto heard = peer->receive(link->bye(), now);
+    EXPECT_TRUE(heard && *heard == MasterPeer::Heard::kBye);
+    return hears_bye_ack(now);
+  }
+  bool hears_bye_ack(uint64_t now) {
+    std::optional<SlaveLink::Heard> last;
+    for (; peer->outgoing() != nullptr; peer->sent()) {
+      const auto heard = link->receive(*peer->outgoing(), now);
+      EXPECT_TRUE(heard) << heard.error().message;
+      if (heard) last = *heard;
+    }
+    return last == SlaveLink::Heard::kByeAck;
+  }
   // Says what it has to say, at most `datagrams` of it.
   void talk(uint64_t now, int datagrams = 1000) {
     for (; datagrams > 0; --datagrams) {
@@ -112,13 +128,16 @@ struct Slave {
   }
 };
 
-TEST(LinkPeers, a_hand_over_goes_from_request_to_commit) {
+TEST(LinkPeers, a_hand_over_goes_from_hello_over_request_to_commit) {
   Master master;
   Slave slave("r1");
   Store store;
+  slave.record(ms(1));
   slave.join(master, ms(1));
   EXPECT_EQ(slave.link->identity().session, kSession.session);
-  slave.record(ms(1));
+  EXPECT_EQ(master.queue.oldest_expected_ns(), ms(1)) << "as HELLO has said";
+  slave.talk(ms(2));  // DATA: HELLO has asked for it
+  EXPECT_EQ(master.queue.occupied(), 80u) << "what was passed beyond it is free again";
   slave.record(ms(2));
   slave.talk(ms(3));    // REQUEST
   slave.listen(ms(3));  // PASS
@@ -131,13 +150,28 @@ TEST(LinkPeers, a_hand_over_goes_from_request_to_commit) {
   slave.listen(ms(22));  // COMMIT
   EXPECT_TRUE(slave.flow.all_committed());
   EXPECT_EQ(master.queue.occupied(), 0u);
-  const auto bye = slave.peer->receive(slave.link->bye(), ms(23));
-  ASSERT_TRUE(bye);
-  EXPECT_EQ(*bye, MasterPeer::Heard::kBye);
+  EXPECT_TRUE(slave.bye(ms(23)));
   EXPECT_FALSE(slave.peer->is_at_work());
-  const auto ack = slave.link->receive(*slave.peer->outgoing(), ms(23));
-  ASSERT_TRUE(ack);
-  EXPECT_EQ(*ack, SlaveLink::Heard::kByeAck);
+}
+
+TEST(LinkPeers, a_bye_behind_the_last_events_is_answered_when_they_are_committed) {
+  Master master;
+  Slave slave("r1"), other("r2");
+  Store store;
+  slave.record(ms(1));
+  slave.join(master, ms(1));
+  other.join(master, ms(1));
+  slave.record(ms(4));
+  slave.talk(ms(5));
+  EXPECT_FALSE(slave.bye(ms(5)));
+  EXPECT_TRUE(slave.peer->is_at_work()) << "a master that ended now would end its session without them";
+  master.work(ms(22), store);
+  EXPECT_EQ(store.written.size(), 1u);
+  EXPECT_EQ(slave.peer->outgoing(), nullptr) << "told once";
+  master.work(ms(25), store);
+  EXPECT_FALSE(slave.peer->is_at_work());
+  EXPECT_TRUE(slave.hears_bye_ack(ms(25)));
+  EXPECT_TRUE(slave.flow.all_committed());
 }
 
 TEST(LinkPeers, a_full_queue_answers_wait_and_pushes_pass) {
@@ -181,8 +215,8 @@ TEST(LinkPeers, a_peer_that_breaks_the_protocol_is_ended_with_one_sentence) {
   EXPECT_EQ(ended.by(encode(Bye{})), "BYE from a slave in state new");
   EXPECT_EQ(ended.by(encode(Hello{"r1", "another", "p", 1, 1, {}})), "HELLO of recorder r1 for another SID");
   std::string version = encode(Hello{"r1", "sid", "p", 1, 1, {}});
-  version[4] = 2;
-  EXPECT_EQ(ended.by(version), "unknown protocol version 2");
+  version[4] = kVersion + 1;
+  EXPECT_EQ(ended.by(version), "unknown protocol version 3");
   EXPECT_EQ(ended.by("garbage"), "datagram too short for a message");
 
   ended.slave.join(ended.master, ms(1));
@@ -231,12 +265,12 @@ TEST(LinkPeers, a_refused_slave_hears_the_reason) {
   SlaveFlow flow;
   SlaveLink link(flow);
   link.hello({"r1", "sid", "p", 1, 1, {}});
-  std::string refusal = encode(Refuse{"unknown protocol version 1"});
-  refusal[4] = 2;
+  std::string refusal = encode(Refuse{"unknown protocol version 2"});
+  refusal[4] = kVersion + 1;
   const auto heard = link.receive(refusal, ms(1));
   ASSERT_TRUE(heard);
   EXPECT_EQ(*heard, SlaveLink::Heard::kRefused);
-  EXPECT_EQ(link.reason(), "unknown protocol version 1");
+  EXPECT_EQ(link.reason(), "unknown protocol version 2");
 }
 
 TEST(LinkPeers, a_slave_that_joins_hears_what_the_store_holds_of_it_already) {

@@ -60,6 +60,34 @@ TEST(LinkSlaveFlow, a_slave_with_data_asks_once_and_says_how_much_and_how_old) {
   EXPECT_TRUE(slave.flow.data().empty()) << "no data before Pass";
 }
 
+TEST(LinkSlaveFlow, hello_asks_for_the_first_frame) {
+  Slave slave;
+  slave.record(2);
+  slave.flow.greeted();
+  EXPECT_EQ(slave.ask().request, 0u) << "it has asked";
+  EXPECT_FALSE(slave.flow.on_pass({0, kFirstBytes + 1}));
+  ASSERT_TRUE(slave.flow.on_pass({0, kFirstBytes}));
+  EXPECT_EQ(slave.send_all(), (Positions{1, 2}));
+  slave.record();
+  EXPECT_TRUE(slave.flow.data().empty()) << "one frame";
+  EXPECT_EQ(slave.ask().request, 1u);
+}
+
+TEST(LinkSlaveFlow, what_hello_asked_for_and_cannot_be_used_is_given_back) {
+  Slave nothing;
+  nothing.flow.greeted();
+  ASSERT_TRUE(nothing.flow.on_pass({0, kFirstBytes}));
+  EXPECT_EQ(nothing.ask().request, 1u);
+  EXPECT_EQ(nothing.ask().request, 0u) << "once";
+
+  Slave large;
+  large.record(1, kFirstBytes);
+  large.flow.greeted();
+  ASSERT_TRUE(large.flow.on_pass({0, kFirstBytes}));
+  EXPECT_TRUE(large.flow.data().empty());
+  EXPECT_GT(large.ask().bytes, kFirstBytes);
+}
+
 TEST(LinkSlaveFlow, on_pass_it_sends_whole_events_within_the_credit) {
   Slave slave;
   slave.record(3);

@@ -182,6 +182,17 @@ TEST(LinkWaitingQueue, a_new_request_gives_back_the_credit_of_the_last) {
   EXPECT_EQ(master.queue.waiting(), 0u);
 }
 
+TEST(LinkWaitingQueue, what_the_first_frame_leaves_of_its_credit_is_free_again) {
+  Master master(8 * kFrame);
+  ASSERT_EQ(master.queue.request(1, {0, kFirstBytes, 1, 100}, master.now)->credit, kFirstBytes);
+  ASSERT_TRUE(master.queue.accept(1, 72));
+  EXPECT_EQ(master.queue.occupied(), 72u);
+  EXPECT_FALSE(master.queue.accept(1, 72));
+  EXPECT_EQ(master.queue.oldest_expected_ns(), std::nullopt);
+  master.fill(1, 72);
+  EXPECT_EQ(master.queue.occupied(), 144u);
+}
+
 TEST(LinkWaitingQueue, expected_is_what_is_on_its_way_until_its_youngest_byte) {
   Master master(8 * kFrame);
   EXPECT_FALSE(master.queue.oldest_expected_ns());

@@ -242,8 +242,10 @@ class SessionRecorderWaits : public SessionRecorderProgram {
     }
   }
   void answer(const link::Message& message, bool pass) {
-    if (std::holds_alternative<link::Hello>(message)) {
+    if (const auto* hello = std::get_if<link::Hello>(&message)) {
       say(link::Welcome{{new_session_id(1), 0, 1}, 1});
+      ASSERT_NE(hello->oldest_ns, 0u);
+      answer(link::Request{0, link::kFirstBytes, 1, hello->oldest_ns}, pass);
     } else if (const auto* request = std::get_if<link::Request>(&message)) {
       if (request->bytes == 0) return;
       if (pass) {

@@ -14,9 +14,9 @@ import time
 import uuid
 
 HEADER = struct.Struct("<IBBH")
-MAGIC, VERSION = 0x4C444953, 1
+MAGIC, VERSION = 0x4C444953, 2
 HELLO, WELCOME, REFUSE, REQUEST, PASS, WAIT, DATA, COMMIT, BYE, BYE_ACK = range(1, 11)
-HELLO_BODY = struct.Struct("<qIIIHHHHI")
+HELLO_BODY = struct.Struct("<qQIIIHHHHI")
 WELCOME_BODY = struct.Struct("<qIIII")
 REQUEST_BODY = struct.Struct("<QQQII")
 PASS_BODY = struct.Struct("<QII")
@@ -25,6 +25,7 @@ COMMIT_MARK = struct.Struct("<IIQ")
 EVENT = struct.Struct("<IBBBBQQQIIQQQQ")  # payload kind dir why - time conn chan lane - pos off len records
 EVENT_DATA = 2
 MAX_DATAGRAM = 8 + 128 * 1024
+FIRST_BYTES = 16 * 1024  # what HELLO asks for
 TIMEOUT_S = 20
 F_OFD_SETLK = 37
 
@@ -43,7 +44,7 @@ class Peer:
 
     def says_hello(self, name, sid, ring_fd=None):
         words = [word.encode() for word in (name, sid, "stand-in")]
-        body = HELLO_BODY.pack(0, 0, os.getpid(), 1, *map(len, words), 0, 0) + b"".join(words)
+        body = HELLO_BODY.pack(0, 0, 0, os.getpid(), 1, *map(len, words), 0, 0) + b"".join(words)
         shown = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ring_fd]))] if ring_fd is not None else []
         self.socket.sendmsg([HEADER.pack(MAGIC, VERSION, HELLO, 0) + body], shown)
 
@@ -137,7 +138,7 @@ class Slave:
     def __init__(self, peer, retry_ms):
         self.peer = peer
         body = peer.expect(HELLO)
-        *_, rec, sid, program, _, _ = HELLO_BODY.unpack_from(body)
+        _, oldest_ns, *_, rec, sid, program, _, _ = HELLO_BODY.unpack_from(body)
         strings = body[HELLO_BODY.size :]
         self.rec, self.sid = strings[:rec].decode(), strings[rec : rec + sid].decode()
         self.program = strings[rec + sid : rec + sid + program].decode()
@@ -145,9 +146,13 @@ class Slave:
         offset = time.time_ns() - time.monotonic_ns()
         session = str(uuid.uuid4()).encode()
         peer.send(WELCOME, WELCOME_BODY.pack(offset, 1, retry_ms, len(session), 0) + session)
+        self.said_hello = oldest_ns > 0  # which is its first request
 
     def next_request(self):
         """(number, bytes it wants to send); what it says in between would be a breach of the protocol."""
+        if self.said_hello:
+            self.said_hello = False
+            return 0, FIRST_BYTES
         size, _, _, number, _ = REQUEST_BODY.unpack(self.peer.expect(REQUEST))
         return number, size
 
