@@ -10,6 +10,11 @@ namespace sidrec::link {
 // Bytes. An empty flow keeps this much, so that keystrokes need no allocation; a burst's buffer is given back.
 static constexpr size_t kKeptCapacity = 8 * 1024;
 
+template <typename Marks>
+static auto mark_of(Marks& marks, uint32_t lane) {
+  return std::find_if(marks.begin(), marks.end(), [lane](const CommitMark& mark) { return mark.lane == lane; });
+}
+
 std::string& SlaveFlow::room_in(std::deque<std::string>& chunks, size_t bytes) {
   if (chunks.empty() || chunks.back().size() + bytes > kMaxFrameBytes) {
     const bool in_flow = !chunks.empty();
@@ -122,8 +127,7 @@ Result<void> SlaveFlow::on_commit(const Commit& commit) {
       }
       continue;
     }
-    const auto known =
-        std::find_if(marks_.begin(), marks_.end(), [&mark](const CommitMark& m) { return m.lane == mark.lane; });
+    const auto known = mark_of(marks_, mark.lane);
     if (known == marks_.end()) {
       marks_.push_back(mark);
     } else {
@@ -143,6 +147,11 @@ bool SlaveFlow::covered(const EventHeader& event) {
   }
   return std::any_of(marks_.begin(), marks_.end(),
                      [&event](const CommitMark& m) { return m.lane == event.lane && event.pos <= m.pos; });
+}
+
+uint64_t SlaveFlow::committed(uint32_t lane) const {
+  const auto mark = mark_of(marks_, lane);
+  return mark == marks_.end() ? 0 : mark->pos;
 }
 
 void SlaveFlow::start_over() {

@@ -56,6 +56,9 @@ class SlaveFlow {
   // Takes everything in front of the spool, after the loss of a master: to be written by this recorder as master.
   std::string take_uncommitted();
 
+  // What is known to be in the store of that lane.
+  uint64_t committed(uint32_t lane) const;
+
   bool is_waiting() const { return state_ == State::kWaiting; }
   bool is_spooling() const { return spooling_; }
   bool all_committed() const { return kept_.bytes + behind_.bytes == 0 && !spooling_; }

@@ -195,7 +195,7 @@ Slave::News Role::hear_master(uint64_t now_ns) {
   if (dropped > 0) progress_ns_ = now_ns;
   if (flow_.all_committed()) in_doubt_ = false;
   for (uint32_t lane = 0; lane < around_.ring.lanes; ++lane) {
-    safe_[lane] = std::max(safe_[lane], std::min(slave_->committed(lane), given_[lane]));
+    safe_[lane] = std::max(safe_[lane], std::min(flow_.committed(lane), given_[lane]));
   }
   return news;
 }

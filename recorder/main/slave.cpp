@@ -1,6 +1,5 @@
 #include "recorder/main/slave.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace sidrec {
@@ -33,15 +32,6 @@ bool Slave::send(std::string_view head, std::string_view body, int shown) {
 
 bool Slave::say_hello(const link::Hello& hello) { return send(link_.hello(hello), {}, around_.ring_fd); }
 
-void Slave::note_commit(std::string_view datagram) {
-  const auto message = link::decode(datagram);
-  const auto* commit = message ? std::get_if<link::Commit>(&*message) : nullptr;
-  if (commit == nullptr) return;
-  for (const link::CommitMark& mark : commit->marks) {
-    if (mark.lane < committed_.size()) committed_[mark.lane] = std::max(committed_[mark.lane], mark.pos);
-  }
-}
-
 Slave::News Slave::hear_one(uint64_t now_ns, bool& more) {
   const auto received = link::receive_message(socket_.get(), buffer_);
   if (!received) {
@@ -56,7 +46,6 @@ Slave::News Slave::hear_one(uint64_t now_ns, bool& more) {
     why_ = heard.error().message;
     return News::kRefused;
   }
-  note_commit(received->datagram);
   switch (*heard) {
     case link::SlaveLink::Heard::kNothing: return News::kNone;
     case link::SlaveLink::Heard::kWelcome: return News::kWelcome;

@@ -2,7 +2,6 @@
 // are in the role's SlaveFlow, which outlives it. Made by a role for each election that finds a master (S3, S6, S7).
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -40,12 +39,9 @@ class Slave {
   bool is_leaving() const { return link_.state() == link::LinkState::kLeaving; }
   const SessionIdentity& identity() const { return link_.identity(); }
   const std::string& why() const { return why_; }
-  // What the master says it has written of that lane.
-  uint64_t committed(uint32_t lane) const { return committed_[lane]; }
 
  private:
   bool send(std::string_view head, std::string_view body = {}, int shown = -1);
-  void note_commit(std::string_view datagram);
   News hear_one(uint64_t now_ns, bool& more);
 
   Surroundings& around_;
@@ -53,7 +49,6 @@ class Slave {
   link::SlaveLink link_;
   UniqueFd socket_;
   link::ReceiveBuffer buffer_;
-  std::array<uint64_t, ring::kMaxLanes> committed_{};
   std::string why_;
   bool readable_ = true;
   bool blocked_ = false;  // the master's queue is full: EPOLLOUT tells
