@@ -144,7 +144,7 @@ class Series:
 
 def measure(rounds, quick):
     """The series that were measured."""
-    most, share = (2, 2) if quick else (9, 1)
+    most, share = (2, 2) if quick else (7, 1)
     every = [
         ("connections of a host", (1, 10, 100, 1_000, 10_000), most, share, Shape),
         ("SIDs of a host", (1, 10, 100, 1_000), most, share,
