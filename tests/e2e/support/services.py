@@ -249,6 +249,10 @@ socks pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}
     def arguments(self):
         return ["-f", self.path("danted.conf"), "-p", self.path("danted.pid")]
 
+    def remarks(self):
+        """Each once: whether a child hears its mother's signal and says so before it has ended by itself is chance."""
+        return sorted(set(super().remarks()))
+
 
 class HitchService(Service):
     """Ends TLS: what the client has on its wire is ciphertext."""
