@@ -54,7 +54,8 @@ inline constexpr size_t kMaxCommits = 4096;       // entries, 64 KiB: all lanes 
 inline constexpr uint32_t kMaxLanes = 64;         // of one recorder's events; a ring has at most 16
 inline constexpr uint32_t kMaxRetryMs = 600'000;  // a Wait longer than ten minutes is a mistake
 inline constexpr uint32_t kDefaultRetryMs = 10'000;  // S6: the slave asks again after 10 s
-// HELLO of a slave with something to send asks for as much: what a host has done by the time its recorder is welcomed, and more than most ever do.
+// HELLO of a slave with something to send asks for as much: what a host has done by the time its recorder is welcomed,
+// and more than most ever do.
 inline constexpr uint64_t kFirstBytes = 16 * 1024;
 inline constexpr uint64_t kMaxPending = 1ULL << 40;  // bytes, records: more than any spool holds
 
