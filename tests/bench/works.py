@@ -69,13 +69,13 @@ def all_of_them(rounds, backends, quick):
     rounds.run("ssh bulk at a terminal", terminal_bulk(64 // part), {"MiB/s": ("", None)}, wrappers)
     # Four processes on two cores: where they lie is chance, so more rounds.
     rounds.run("ssh echo loop", echoes(2000 // part), {"keystrokes/s": ("", ratio(at_least=0.99))}, wrappers,
-               count=rounds.count * 2 - 1)  # fmt: skip
+               count=rounds.count if quick else rounds.count * 2 - 1)  # fmt: skip
     rounds.run("wrk through nginx, 100 connections", wrk(1 if quick else 3),
                {throughput: ("", ratio(at_least=0.97)), "p99": ("ms", ratio(at_most=1.05))})  # fmt: skip
-    rounds.run("a connection through haproxy", connections(Haproxy, 2000 // some),
+    rounds.run("a connection through haproxy", connections(Haproxy, 2000 // part),
                {"wall": ("us", more(5)), "connect to first answer": ("us", None), "CPU": ("us", None)})  # fmt: skip
     rounds.run("a connection, accept to close, one process", call_ns(64, 20_000 // some, "connections"), hook(5000))
-    rounds.run("a connection through socat", connections(Socat, 300 // some),
+    rounds.run("a connection through socat", connections(Socat, 300 // part),
                {"CPU": ("us", more(400)), "connect to first answer": ("us", more(100)), "wall": ("us", None)})  # fmt: skip
     rounds.run("ssh login", login(1 if quick else 6), {"login": ("ms", ratio(at_most=1.03))})
     few = min(3, rounds.count)
